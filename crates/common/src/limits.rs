@@ -1,0 +1,95 @@
+//! Every number that comes from outside, or that bounds something, with its unit and its source.
+//!
+//! Sources: "Apple" and "Google" are the vendors' own pages, "AWS" the service quotas, "ours" a choice that is
+//! explained here.
+
+use std::time::Duration;
+
+/// Shards of a campaign when nobody says otherwise: one FIFO envelope each (ours; the number the story used).
+pub const SHARDS_DEFAULT: u16 = 50;
+/// Most shards a campaign may have (ours; 1,000 FIFO envelopes still go out in 100 calls).
+pub const SHARDS_MAX: u16 = 1_000;
+/// Users of a batch when nobody says otherwise (ours; 4M users make 40,000 envelopes, far below [`SQS_IN_FLIGHT_MAX`]).
+pub const BATCH_USERS_DEFAULT: u16 = 100;
+/// Most users a batch may have (ours).
+pub const BATCH_USERS_MAX: u16 = 1_000;
+/// Most bytes of user records in one batch. In base64, with the head, it stays below 100 KB, so that ten
+/// envelopes fit one call of 1 MiB with room to spare (AWS: 1 MiB a call since August 2025).
+pub const BATCH_BODY_BYTES_MAX: usize = 75_000;
+/// Most bytes of one envelope as handed to a queue port, before any text encoding.
+pub const ENVELOPE_BYTES_MAX: usize = 78_000;
+/// Most envelopes in one send, receive or delete call (AWS).
+pub const QUEUE_CALL_ENTRIES_MAX: usize = 10;
+/// Most envelopes in flight on a queue before a receive returns nothing (AWS).
+pub const SQS_IN_FLIGHT_MAX: usize = 120_000;
+/// A FIFO queue forgets a deduplication id after this long (AWS).
+pub const FIFO_DEDUP: Duration = Duration::from_secs(5 * 60);
+/// Longest wait of one receive call (AWS).
+pub const QUEUE_WAIT_MAX: Duration = Duration::from_secs(20);
+/// Longest visibility time-out (AWS).
+pub const QUEUE_VISIBILITY_MAX: Duration = Duration::from_secs(12 * 3600);
+/// Longest delay of one envelope on a standard queue (AWS).
+pub const QUEUE_DELAY_MAX: Duration = Duration::from_secs(15 * 60);
+/// An envelope received this often without being deleted is dead-lettered (ours; at least 10, because a batch that is
+/// held by another worker is handed back each time).
+pub const RECEIVES_MAX: u32 = 20;
+
+/// Longest user id, in bytes (ours).
+pub const USER_ID_BYTES_MAX: usize = 128;
+/// Most devices that one user may have; an import beyond it is refused with the line (ours).
+pub const USER_DEVICES_MAX: usize = 20;
+/// Longest registration token, in bytes (ours; Google gives no bound, seen: 140 to 250).
+pub const FCM_TOKEN_BYTES_MAX: usize = 1_024;
+/// Shortest registration token that is not obviously a mistake, in bytes (ours).
+pub const FCM_TOKEN_BYTES_MIN: usize = 20;
+/// Device token of APNs, in bytes before hexadecimal: 32 today; Apple says not to count on it, so up to 100.
+pub const APNS_TOKEN_BYTES: std::ops::RangeInclusive<usize> = 32..=100;
+/// Most distinct locales in one snapshot (ours; a locale is one byte in a device record).
+pub const LOCALES_MAX: usize = 255;
+/// Longest line in an uploaded list, in bytes (ours).
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Most users of one audience (ours; ten times the largest that was asked for).
+pub const AUDIENCE_USERS_MAX: u64 = 40_000_000;
+/// Largest audience upload, in bytes as sent (ours).
+pub const UPLOAD_BYTES_MAX: u64 = 4 << 30;
+/// Largest audience after decompression, in bytes (ours; a zip bomb ends here).
+pub const UPLOAD_PLAIN_BYTES_MAX: u64 = 8 << 30;
+/// Largest JSON body of the API, in bytes (ours).
+pub const JSON_BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Largest payload of a notification, in bytes (Apple and Google alike).
+pub const PAYLOAD_BYTES_MAX: usize = 4_096;
+/// Longest `apns-collapse-id`, in bytes (Apple).
+pub const COLLAPSE_ID_BYTES_MAX: usize = 64;
+/// Shortest deadline after the press, in milliseconds (ours).
+pub const DEADLINE_MS_MIN: u64 = 1_000;
+/// Longest deadline after the press, in milliseconds (ours; a timed blast is not a mailing).
+pub const DEADLINE_MS_MAX: u64 = 4 * 3_600_000;
+/// Deadline after the press when nobody says otherwise, in milliseconds (ours).
+pub const DEADLINE_MS_DEFAULT: u64 = 10 * 60_000;
+/// Most devices that a silent campaign may reach through real gateways (ours; Apple: 2 to 3 background pushes an hour
+/// and device, with no promise of delivery, so a large one proves nothing more than a small one).
+pub const SILENT_REAL_DEVICES_MAX: u64 = 10_000;
+/// A push later than this after the press is listed as late, in milliseconds (the promise of the product).
+pub const LATE_MS: i64 = 5_000;
+
+/// Life of a claim in the ledger (ours; DESIGN.md asks for 5 to 10 s).
+pub const CLAIM_LEASE: Duration = Duration::from_secs(8);
+/// A holder stops sending this long before its lease ends (ours; covers a group of writes and the clocks' drift).
+pub const CLAIM_MARGIN: Duration = Duration::from_millis(1_500);
+/// Visibility of a received batch envelope: about the lease, so that a dead worker's batches come back in seconds.
+pub const BATCH_VISIBILITY: Duration = Duration::from_secs(10);
+/// Visibility of a received shard envelope, renewed while its expansion lasts.
+pub const SHARD_VISIBILITY: Duration = Duration::from_secs(10);
+/// How often a worker looks at the campaign.
+pub const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A worker may send only while its last good look at the campaign began less than this ago.
+pub const LOOK_GOOD_FOR: Duration = Duration::from_millis(1_000);
+/// A worker whose last heartbeat is older than this does not count as live.
+pub const HEARTBEAT_GOOD_FOR: Duration = Duration::from_secs(5);
+/// How often a worker writes its heartbeat row.
+pub const HEARTBEAT_EVERY: Duration = Duration::from_millis(500);
+/// Batches of one ledger bucket: neighbours that are read together and share a partition.
+pub const LEDGER_BUCKET: u32 = 100;
+/// Attempts for one device, the first included, before it is recorded with its last answer (ours).
+pub const ATTEMPTS_MAX: u8 = 6;

@@ -1,0 +1,233 @@
+//! The books: what the ledger says of every device, added up. Each term is counted by itself; none is what is left over.
+
+use crate::ids::{BatchKey, ShardNo};
+use crate::ledger::BatchRecord;
+use crate::limits::LATE_MS;
+use crate::outcome::{Class, Outcome};
+use crate::time::UnixMs;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The sums of one campaign. `devices = accepted + rejected + expired + aborted + ambiguous + pending`.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Books {
+    /// Devices in the snapshot.
+    pub devices: u64,
+    /// Accepted by the gateways.
+    pub accepted: u64,
+    /// Refused by the gateways for good.
+    pub rejected: u64,
+    /// Not sent before the deadline.
+    pub expired: u64,
+    /// Not sent because of a stop (or, after a canary, not sent yet).
+    pub aborted: u64,
+    /// Sent without an answer.
+    pub ambiguous: u64,
+    /// Without an outcome as yet.
+    pub pending: u64,
+    /// Devices that may have been sent twice, at most.
+    pub doubled_at_most: u64,
+    /// Batches in the snapshot.
+    pub batches: u64,
+    /// Outcomes by gateway and name, such as `apns` / `unregistered`.
+    pub by_outcome: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Times from the press, of accepted pushes.
+    pub times: Times,
+    /// Accepted later than 5 s after the press, with the reason where the ledger shows one.
+    pub late: Late,
+}
+
+/// When accepted answers came, in milliseconds from the press.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Times {
+    /// The first.
+    pub first_ms: Option<i64>,
+    /// Half of them.
+    pub p50_ms: Option<i64>,
+    /// 95 in 100.
+    pub p95_ms: Option<i64>,
+    /// 99 in 100.
+    pub p99_ms: Option<i64>,
+    /// The last.
+    pub last_ms: Option<i64>,
+}
+
+/// Who was later than 5 s, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Late {
+    /// Devices.
+    pub devices: u64,
+    /// Because their batch was claimed late: it waited on a queue.
+    pub waited_on_queue: u64,
+    /// Because their batch was claimed again after a lapsed claim or a retry.
+    pub tried_again: u64,
+    /// Because the gateway (or our connection to it) took that long.
+    pub slow_gateway: u64,
+    /// The first hundred, each with its batch and time.
+    pub examples: Vec<LateDevice>,
+}
+
+/// One late device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateDevice {
+    /// Its batch.
+    pub batch: BatchKey,
+    /// Its place in it.
+    pub place: u16,
+    /// Milliseconds from the press.
+    pub ms: i64,
+    /// The reason, in words.
+    pub why: String,
+}
+
+/// Adds records up.
+#[derive(Debug)]
+pub struct BooksBuilder {
+    books: Books,
+    pressed_at: UnixMs,
+    stopped: bool,
+    accepted_ms: BTreeMap<i64, u64>,
+}
+
+impl BooksBuilder {
+    /// Empty books of a campaign that was pressed then. `stopped` says how a batch without a claim is called: aborted
+    /// or pending.
+    #[must_use]
+    pub fn new(pressed_at: UnixMs, stopped: bool) -> Self {
+        Self { books: Books::default(), pressed_at, stopped, accepted_ms: BTreeMap::new() }
+    }
+
+    /// Adds one batch: its record, or, when nobody ever claimed it, what the snapshot says of its devices.
+    pub fn batch(
+        &mut self,
+        key: BatchKey,
+        record: Option<&BatchRecord>,
+        blank: impl FnOnce() -> Vec<u8>,
+        now: UnixMs,
+    ) {
+        self.books.batches += 1;
+        match record {
+            None => self.unclaimed(&blank()),
+            Some(record) => self.claimed(key, record, now),
+        }
+    }
+
+    fn unclaimed(&mut self, blank: &[u8]) {
+        for byte in blank {
+            let (_, platform) = Outcome::from_byte(*byte);
+            let class = if self.stopped { Class::Aborted } else { Class::Pending };
+            self.count(class, platform.label(), if self.stopped { "aborted" } else { "pending" });
+        }
+    }
+
+    fn claimed(&mut self, key: BatchKey, record: &BatchRecord, now: UnixMs) {
+        self.books.doubled_at_most += u64::from(record.doubled_at_most);
+        let held = record.holder.is_some();
+        for (place, (outcome, platform)) in record.outcomes().enumerate() {
+            let (class, label) = match outcome {
+                // A claim that lapsed under a stop: nobody knows, until a resume sends it or the deadline passes.
+                Outcome::Unsent if self.stopped && held && record.lease_until <= now => {
+                    (Class::Ambiguous, "ambiguous")
+                }
+                Outcome::Unsent if self.stopped && !held => (Class::Aborted, "aborted"),
+                Outcome::Unsent => (Class::Pending, "pending"),
+                known => (known.class(), known.label()),
+            };
+            self.count(class, platform.label(), label);
+            if outcome == Outcome::Accepted {
+                self.accepted(key, record, place);
+            }
+        }
+    }
+
+    fn count(&mut self, class: Class, platform: &str, label: &str) {
+        self.books.devices += 1;
+        let term = match class {
+            Class::Pending => &mut self.books.pending,
+            Class::Accepted => &mut self.books.accepted,
+            Class::Rejected => &mut self.books.rejected,
+            Class::Expired => &mut self.books.expired,
+            Class::Aborted => &mut self.books.aborted,
+            Class::Ambiguous => &mut self.books.ambiguous,
+        };
+        *term += 1;
+        if let Some(n) = self.books.by_outcome.get_mut(platform).and_then(|labels| labels.get_mut(label)) {
+            *n += 1;
+        } else {
+            self.books.by_outcome.entry(platform.to_owned()).or_default().insert(label.to_owned(), 1);
+        }
+    }
+
+    fn accepted(&mut self, key: BatchKey, record: &BatchRecord, place: usize) {
+        let Some(at) = record.answered_at(place) else { return };
+        let ms = at.0 - self.pressed_at.0;
+        *self.accepted_ms.entry(ms).or_default() += 1;
+        if ms <= LATE_MS {
+            return;
+        }
+        let late = &mut self.books.late;
+        late.devices += 1;
+        let (reason, why) = if record.fence.0 > 1 {
+            (&mut late.tried_again, "it was tried again")
+        } else if record.created_at.0 - self.pressed_at.0 > LATE_MS / 2 {
+            (&mut late.waited_on_queue, "its batch waited on a queue")
+        } else {
+            (&mut late.slow_gateway, "the gateway's answer took that long")
+        };
+        *reason += 1;
+        if late.examples.len() < 100 {
+            let place = u16::try_from(place).unwrap_or(u16::MAX);
+            late.examples.push(LateDevice { batch: key, place, ms, why: why.to_owned() });
+        }
+    }
+
+    /// The books.
+    #[must_use]
+    pub fn finish(mut self) -> Books {
+        let total: u64 = self.accepted_ms.values().sum();
+        let at = |share: f64| percentile(&self.accepted_ms, total, share);
+        self.books.times = Times {
+            first_ms: self.accepted_ms.keys().next().copied(),
+            p50_ms: at(0.50),
+            p95_ms: at(0.95),
+            p99_ms: at(0.99),
+            last_ms: self.accepted_ms.keys().next_back().copied(),
+        };
+        self.books
+    }
+}
+
+fn percentile(counts: &BTreeMap<i64, u64>, total: u64, share: f64) -> Option<i64> {
+    // A share of a count of devices: far within what both types hold exactly.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let rank = ((total as f64 * share).ceil() as u64).max(1);
+    let mut seen = 0;
+    counts
+        .iter()
+        .find(|(_, n)| {
+            seen += **n;
+            seen >= rank
+        })
+        .map(|(ms, _)| *ms)
+}
+
+impl Books {
+    /// Whether the terms add up (invariant 4).
+    #[must_use]
+    pub fn balance(&self) -> bool {
+        let sum = self.accepted + self.rejected + self.expired + self.aborted + self.ambiguous + self.pending;
+        self.devices == sum
+    }
+
+    /// Devices whose tokens the gateways called dead.
+    #[must_use]
+    pub fn dead_tokens(&self) -> u64 {
+        let dead = Outcome::Unregistered.label();
+        self.by_outcome.values().filter_map(|labels| labels.get(dead)).sum()
+    }
+}
+
+/// Which buckets of the ledger a shard with so many batches has.
+pub fn buckets(shard: ShardNo, batches: u32) -> impl Iterator<Item = (ShardNo, u32)> {
+    (0..batches.div_ceil(crate::limits::LEDGER_BUCKET)).map(move |bucket| (shard, bucket))
+}

@@ -1,0 +1,3 @@
+//! Drains batches to APNs and FCM.
+
+pub mod gateway;

@@ -1,0 +1,212 @@
+//! What Apple checks in a request, in the order in which we check it: path, credentials, token, headers, payload.
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+use serde::de::IgnoredAny;
+
+use super::super::Behaviour;
+use super::super::journal::token_hash;
+use super::super::limits;
+use super::super::reason::Reason;
+use super::super::shared::{Moment, Shared};
+use super::super::verdict::Body;
+use super::auth::in_time;
+
+/// What was found right in the last request of this connection.
+#[derive(Default)]
+pub(in super::super) struct Memory {
+    authorization: Option<(HeaderValue, i64)>,
+    payload: Vec<u8>,
+}
+
+/// A request after validation.
+pub(in super::super) struct Judged {
+    pub(in super::super) token_hash: Option<u64>,
+    /// The token's hash again if the request is good.
+    pub(in super::super) outcome: Result<u64, Reason>,
+}
+
+const PREFIX: &str = "/3/device";
+
+/// Validates one request.
+pub(in super::super) fn judge(
+    shared: &Shared,
+    behaviour: &Behaviour,
+    parts: &Parts,
+    body: &Body,
+    memory: &mut Memory,
+    now: Moment,
+) -> Judged {
+    let token = path_token(parts.uri.path());
+    let token_hash = token.as_ref().ok().copied();
+    let mut check = || {
+        if token == Err(Reason::ApnsBadPath) {
+            return Err(Reason::ApnsBadPath);
+        }
+        if parts.method != Method::POST {
+            return Err(Reason::ApnsMethodNotAllowed);
+        }
+        authorize(shared, behaviour, &parts.headers, memory, now)?;
+        let hash = token?;
+        check_headers(&parts.headers, &shared.info.apns_topic)?;
+        check_payload(body, memory)?;
+        Ok(hash)
+    };
+    Judged { token_hash, outcome: check() }
+}
+
+/// The hash of the token in a path.
+pub(in super::super) fn path_token(path: &str) -> Result<u64, Reason> {
+    let token = match path.strip_prefix(PREFIX) {
+        None => return Err(Reason::ApnsBadPath),
+        Some("" | "/") => return Err(Reason::ApnsMissingDeviceToken),
+        Some(rest) => rest.strip_prefix('/').ok_or(Reason::ApnsBadPath)?.as_bytes(),
+    };
+    let right_length = (limits::MIN_APNS_TOKEN_HEX..=limits::MAX_APNS_TOKEN_HEX).contains(&token.len());
+    if !right_length || token.len() % 2 == 1 || !token.iter().all(u8::is_ascii_hexdigit) {
+        return Err(if token.contains(&b'/') { Reason::ApnsBadPath } else { Reason::ApnsBadDeviceToken });
+    }
+    if token.iter().any(u8::is_ascii_uppercase) {
+        return Ok(token_hash(&token.to_ascii_lowercase()));
+    }
+    Ok(token_hash(token))
+}
+
+fn authorize(
+    shared: &Shared,
+    behaviour: &Behaviour,
+    headers: &HeaderMap,
+    memory: &mut Memory,
+    now: Moment,
+) -> Result<(), Reason> {
+    let value = headers.get(http::header::AUTHORIZATION).ok_or(Reason::ApnsMissingProviderToken)?;
+    if shared.take_expired_jwt() {
+        return Err(Reason::ApnsExpiredProviderToken);
+    }
+    if let Some((last, iat)) = &memory.authorization
+        && last == value
+    {
+        return in_time(*iat, now.unix_s());
+    }
+    let jwt = bearer(value).ok_or(Reason::ApnsMissingProviderToken)?;
+    let iat = shared.provider_tokens.admit(jwt, now.unix_s(), behaviour.apns_jwt_limit)?;
+    memory.authorization = Some((value.clone(), iat));
+    Ok(())
+}
+
+/// The credentials of an `authorization: bearer ...` header; the scheme's case does not matter.
+pub(in super::super) fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, credentials) = value.as_bytes().split_at_checked("bearer ".len())?;
+    (scheme.eq_ignore_ascii_case(b"bearer ") && !credentials.is_empty()).then_some(credentials)
+}
+
+fn check_headers(headers: &HeaderMap, topic: &str) -> Result<(), Reason> {
+    check_topic(headers.get("apns-topic").ok_or(Reason::ApnsMissingTopic)?.as_bytes(), topic)?;
+    let push_type = headers.get("apns-push-type").map(HeaderValue::as_bytes);
+    if push_type.is_some_and(|push_type| !PUSH_TYPES.contains(&push_type)) {
+        return Err(Reason::ApnsInvalidPushType);
+    }
+    // Without the header, the priority is 10.
+    match (headers.get("apns-priority").map_or(&b"10"[..], HeaderValue::as_bytes), push_type) {
+        (b"5", _) => {}
+        (b"1" | b"10", push_type) if push_type != Some(b"background") => {}
+        _ => return Err(Reason::ApnsBadPriority),
+    }
+    if headers.get("apns-expiration").is_some_and(|value| !is_epoch_seconds(value.as_bytes())) {
+        return Err(Reason::ApnsBadExpiration);
+    }
+    if headers.get("apns-collapse-id").is_some_and(|id| id.len() > limits::MAX_COLLAPSE_ID_BYTES) {
+        return Err(Reason::ApnsBadCollapseId);
+    }
+    if headers.get("apns-id").is_some_and(|id| !is_uuid(id.as_bytes())) {
+        return Err(Reason::ApnsBadMessageId);
+    }
+    Ok(())
+}
+
+const PUSH_TYPES: [&[u8]; 11] = [
+    b"alert",
+    b"background",
+    b"location",
+    b"voip",
+    b"complication",
+    b"fileprovider",
+    b"mdm",
+    b"liveactivity",
+    b"pushtotalk",
+    b"widgets",
+    b"controls",
+];
+
+/// The topic is ours, perhaps with one of the suffixes (`.voip` and so on) that Apple appends.
+fn check_topic(given: &[u8], ours: &str) -> Result<(), Reason> {
+    match given.strip_prefix(ours.as_bytes()) {
+        Some(b"" | b".voip" | b".complication" | b".push-type.liveactivity" | b".location-query") => Ok(()),
+        _ if is_bundle_id(given) => Err(Reason::ApnsNotForTopic),
+        _ => Err(Reason::ApnsBadTopic),
+    }
+}
+
+fn is_bundle_id(topic: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    topic.len() <= limits::MAX_TOPIC_BYTES && topic.contains(&b'.') && topic.iter().all(allowed)
+}
+
+fn is_epoch_seconds(value: &[u8]) -> bool {
+    !value.is_empty() && value.len() <= 10 && value.iter().all(u8::is_ascii_digit)
+}
+
+fn is_uuid(value: &[u8]) -> bool {
+    let fits = |(place, byte): (usize, &u8)| match place {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    value.len() == 36 && value.iter().enumerate().all(fits)
+}
+
+fn check_payload(body: &Body, memory: &mut Memory) -> Result<(), Reason> {
+    if body.len == 0 {
+        return Err(Reason::ApnsPayloadEmpty);
+    }
+    if body.len > limits::MAX_PAYLOAD_BYTES {
+        return Err(Reason::ApnsPayloadTooLarge);
+    }
+    // A blast sends the same bytes again and again.
+    if memory.payload == body.kept {
+        return Ok(());
+    }
+    let is_object = body.kept.trim_ascii_start().starts_with(b"{");
+    if !is_object || serde_json::from_slice::<IgnoredAny>(&body.kept).is_err() {
+        return Err(Reason::ApnsPayloadNotJson);
+    }
+    memory.payload.clear();
+    memory.payload.extend_from_slice(&body.kept);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        let token = "ab".repeat(32);
+        let hash = token_hash(token.as_bytes());
+        assert_eq!(path_token(&format!("/3/device/{token}")), Ok(hash));
+        assert_eq!(path_token(&format!("/3/device/{}", token.to_uppercase())), Ok(hash));
+        assert_eq!(path_token("/3/device/"), Err(Reason::ApnsMissingDeviceToken));
+        assert_eq!(path_token("/3/device/xyz"), Err(Reason::ApnsBadDeviceToken));
+        assert_eq!(path_token(&format!("/3/device/{}", &token[..62])), Err(Reason::ApnsBadDeviceToken));
+        assert_eq!(path_token(&format!("/3/device/{}", "a".repeat(202))), Err(Reason::ApnsBadDeviceToken));
+        assert_eq!(path_token("/3/devices/"), Err(Reason::ApnsBadPath));
+        assert_eq!(path_token("/"), Err(Reason::ApnsBadPath));
+    }
+
+    #[test]
+    fn topics() {
+        assert_eq!(check_topic(b"com.example.app", "com.example.app"), Ok(()));
+        assert_eq!(check_topic(b"com.example.app.voip", "com.example.app"), Ok(()));
+        assert_eq!(check_topic(b"com.example.apple", "com.example.app"), Err(Reason::ApnsNotForTopic));
+        assert_eq!(check_topic(b"not a topic", "com.example.app"), Err(Reason::ApnsBadTopic));
+    }
+}

@@ -1,0 +1,34 @@
+//! What a client needs to know of running gateways.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the gateways listen, and which credentials they take. `owl gateways` prints it as one line of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayInfo {
+    /// Address of the APNs stand-in: `127.0.0.1:port`.
+    pub apns: String,
+    /// Address of the FCM stand-in: `127.0.0.1:port`.
+    pub fcm: String,
+    /// The admin listener: `http://127.0.0.1:port`.
+    pub admin: String,
+    /// PEM file of the only CA that signed the gateways' certificate.
+    pub ca_file: PathBuf,
+    /// Name in the gateways' certificate (TLS SNI): `localhost`.
+    pub server_name: String,
+    /// PEM file (PKCS #8) of the ES256 key that signs provider tokens.
+    pub apns_key_file: PathBuf,
+    /// `kid` of the provider token.
+    pub apns_key_id: String,
+    /// `iss` of the provider token.
+    pub apns_team_id: String,
+    /// The one `apns-topic` that is known.
+    pub apns_topic: String,
+    /// Google service-account file; its `token_uri` is [`Self::token_uri`].
+    pub fcm_service_account_file: PathBuf,
+    /// The one Firebase project that is known.
+    pub fcm_project: String,
+    /// The OAuth2 token endpoint (plain HTTP, on the admin listener).
+    pub token_uri: String,
+}

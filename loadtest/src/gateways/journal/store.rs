@@ -1,0 +1,269 @@
+//! The journal as the gateways write it: 24 bytes a device, in parts with a lock each.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use super::super::limits::{JOURNAL_SHARDS, MAX_JOURNAL_DEVICES};
+use super::super::reason::{Class, Reason};
+use super::{JournalEntry, Platform};
+
+/// Figures over the whole journal.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Summary {
+    /// Requests that ended, in whatever way.
+    pub(crate) requests: u64,
+    /// Devices that were heard of.
+    pub(crate) devices: u64,
+    /// Devices with at least one accepted notification.
+    pub(crate) accepted_devices: u64,
+    /// Devices with more than one accepted notification.
+    pub(crate) duplicates: u64,
+    /// Devices with at least one final refusal.
+    pub(crate) rejected_devices: u64,
+    /// Answers about devices that had no place left in the journal.
+    pub(crate) overflow: u64,
+    /// How requests ended, such as `apns/410 Unregistered`.
+    pub(crate) by_reason: BTreeMap<String, u64>,
+    /// Start of the journal, in milliseconds since the Unix epoch.
+    pub(crate) start_unix_ms: u64,
+    /// Last answer, in milliseconds since the Unix epoch; 0 if there was none.
+    pub(crate) last_answer_unix_ms: u64,
+}
+
+/// What is kept of one device.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    accepted: u8,
+    rejected: u8,
+    retryable: u8,
+    unanswered: u8,
+    first_ms: u32,
+    last_ms: u32,
+}
+
+/// Token hashes are evenly spread already.
+#[derive(Default)]
+struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+type Slots = HashMap<u64, Slot, BuildHasherDefault<Identity>>;
+
+/// A part of the journal: the devices whose hashes share eight bits.
+struct Shard {
+    devices: [Slots; 2],
+    reasons: [u64; Reason::COUNT],
+    accepted_devices: u64,
+    duplicates: u64,
+    rejected_devices: u64,
+    overflow: u64,
+    last_ms: Option<u32>,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self {
+            devices: [Slots::default(), Slots::default()],
+            reasons: [0; Reason::COUNT],
+            accepted_devices: 0,
+            duplicates: 0,
+            rejected_devices: 0,
+            overflow: 0,
+            last_ms: None,
+        }
+    }
+}
+
+impl Shard {
+    fn record(&mut self, slots: Platform, hash: u64, class: Class, now_ms: u32, room: bool) -> bool {
+        let devices = &mut self.devices[slots as usize];
+        let before = devices.len();
+        if !room && !devices.contains_key(&hash) {
+            self.overflow += 1;
+            return false;
+        }
+        let slot = devices.entry(hash).or_insert(Slot { first_ms: now_ms, ..Slot::default() });
+        slot.last_ms = now_ms;
+        match class {
+            Class::Accepted => {
+                slot.accepted = slot.accepted.saturating_add(1);
+                self.accepted_devices += u64::from(slot.accepted == 1);
+                self.duplicates += u64::from(slot.accepted == 2);
+            }
+            Class::Rejected => {
+                slot.rejected = slot.rejected.saturating_add(1);
+                self.rejected_devices += u64::from(slot.rejected == 1);
+            }
+            Class::Retryable => slot.retryable = slot.retryable.saturating_add(1),
+            Class::Unanswered => slot.unanswered = slot.unanswered.saturating_add(1),
+            Class::Neither => {}
+        }
+        devices.len() > before
+    }
+}
+
+/// The journal of one process.
+pub(crate) struct Store {
+    shards: Vec<Mutex<Shard>>,
+    devices: AtomicU64,
+    base: Instant,
+    base_unix_ms: u64,
+    start_ms: AtomicU64,
+}
+
+impl Store {
+    /// An empty journal that starts now.
+    pub(crate) fn new() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            shards: (0..JOURNAL_SHARDS).map(|_| Mutex::default()).collect(),
+            devices: AtomicU64::new(0),
+            base: Instant::now(),
+            base_unix_ms: since_epoch.as_millis() as u64,
+            start_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Notes how a request ended; `hash` is missing if it named no token.
+    pub(crate) fn record(&self, platform: Platform, hash: Option<u64>, reason: Reason, now: Instant) {
+        let now_ms = self.since_start_ms(now);
+        let room = self.devices.load(Relaxed) < MAX_JOURNAL_DEVICES;
+        let mut shard = self.shard(hash.map_or(0, shard_of));
+        shard.reasons[reason as usize] += 1;
+        shard.last_ms = shard.last_ms.max(Some(now_ms));
+        if let Some(hash) = hash
+            && shard.record(platform, hash, reason.class(), now_ms, room)
+        {
+            self.devices.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Figures over all devices.
+    pub(crate) fn summary(&self) -> Summary {
+        let mut sum = Summary { start_unix_ms: self.start_unix_ms(), ..Summary::default() };
+        let mut reasons = [0; Reason::COUNT];
+        for index in 0..self.shards.len() {
+            let shard = self.shard(index);
+            sum.devices += shard.devices.iter().map(|slots| slots.len() as u64).sum::<u64>();
+            sum.accepted_devices += shard.accepted_devices;
+            sum.duplicates += shard.duplicates;
+            sum.rejected_devices += shard.rejected_devices;
+            sum.overflow += shard.overflow;
+            let last = shard.last_ms.map_or(0, |ms| sum.start_unix_ms + u64::from(ms));
+            sum.last_answer_unix_ms = sum.last_answer_unix_ms.max(last);
+            for (total, count) in reasons.iter_mut().zip(shard.reasons) {
+                *total += count;
+            }
+        }
+        sum.requests = reasons.iter().sum();
+        let counted = Reason::all().zip(reasons).filter(|(_, count)| *count > 0);
+        sum.by_reason = counted.map(|(reason, count)| (reason.label(), count)).collect();
+        sum
+    }
+
+    /// The number of parts that [`Self::records`] knows.
+    pub(crate) fn parts(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// The records of one part, as they stand in the octet stream.
+    pub(crate) fn records(&self, part: usize) -> Vec<u8> {
+        let shard = self.shard(part);
+        let apns = shard.devices[0].iter().map(|(&hash, slot)| slot.entry(hash, Platform::Apns));
+        let fcm = shard.devices[1].iter().map(|(&hash, slot)| slot.entry(hash, Platform::Fcm));
+        apns.chain(fcm).flat_map(|entry| entry.to_record()).collect()
+    }
+
+    /// What is known of one device.
+    pub(crate) fn entry(&self, platform: Platform, hash: u64) -> Option<JournalEntry> {
+        let shard = self.shard(shard_of(hash));
+        shard.devices[platform as usize].get(&hash).map(|slot| slot.entry(hash, platform))
+    }
+
+    /// Forgets everything; time counts from now.
+    pub(crate) fn reset(&self) {
+        for index in 0..self.shards.len() {
+            *self.shard(index) = Shard::default();
+        }
+        self.devices.store(0, Relaxed);
+        self.start_ms.store(self.base.elapsed().as_millis() as u64, Relaxed);
+    }
+
+    /// Start of the journal, in milliseconds since the Unix epoch.
+    pub(crate) fn start_unix_ms(&self) -> u64 {
+        self.base_unix_ms + self.start_ms.load(Relaxed)
+    }
+
+    fn since_start_ms(&self, now: Instant) -> u32 {
+        let ms = now.saturating_duration_since(self.base).as_millis() as u64;
+        ms.saturating_sub(self.start_ms.load(Relaxed)).min(u64::from(u32::MAX)) as u32
+    }
+
+    fn shard(&self, index: usize) -> MutexGuard<'_, Shard> {
+        // What a panicking thread left behind is still a count.
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn entry(&self, hash: u64, platform: Platform) -> JournalEntry {
+        let Self { accepted, rejected, retryable, unanswered, first_ms, last_ms } = *self;
+        JournalEntry { hash, platform, accepted, rejected, retryable, unanswered, first_ms, last_ms }
+    }
+}
+
+/// Bits that neither the hash table's buckets nor its tags use.
+fn shard_of(hash: u64) -> usize {
+    (hash >> 48) as usize % JOURNAL_SHARDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_devices_duplicates_and_reasons() {
+        let store = Store::new();
+        let now = Instant::now();
+        let (twice, once, dead) = (1 << 50, 2 << 50, 3);
+        for (hash, reason) in [
+            (twice, Reason::ApnsAccepted),
+            (twice, Reason::ApnsAccepted),
+            (once, Reason::ApnsAccepted),
+            (dead, Reason::ApnsUnregistered),
+        ] {
+            store.record(Platform::Apns, Some(hash), reason, now);
+        }
+        store.record(Platform::Fcm, Some(once), Reason::FcmAccepted, now);
+        store.record(Platform::Apns, None, Reason::ApnsBadPath, now);
+        let sum = store.summary();
+        assert_eq!(
+            (sum.requests, sum.devices, sum.accepted_devices, sum.duplicates, sum.rejected_devices),
+            (6, 4, 3, 1, 1)
+        );
+        assert_eq!(sum.by_reason["apns/410 Unregistered"], 1);
+        let bytes: Vec<u8> = (0..store.parts()).flat_map(|part| store.records(part)).collect();
+        let journal = super::super::Journal::parse(&bytes, 0).expect("whole records");
+        assert_eq!(journal.lookup(twice).map(|entry| entry.accepted), Some(2));
+        store.reset();
+        assert_eq!(store.summary().requests, 0);
+        assert_eq!(store.entry(Platform::Apns, twice), None);
+    }
+}

@@ -1,0 +1,62 @@
+//! Every number of the stand-in gateways, with its unit and its source (FACTS.md, or our own choice).
+
+use std::time::Duration;
+
+/// Bytes of a payload that APNs and FCM still take. Source: both vendors' documentation.
+pub const MAX_PAYLOAD_BYTES: usize = 4096;
+/// Bytes of a request body that are kept; what is longer is read, thrown away and refused. Our choice.
+pub const MAX_KEPT_BODY_BYTES: usize = 32 * 1024;
+/// Bytes of `apns-collapse-id`. Source: Apple.
+pub const MAX_COLLAPSE_ID_BYTES: usize = 64;
+/// Bytes of a topic (a bundle id, perhaps with a suffix) that can be right at all. Our choice.
+pub const MAX_TOPIC_BYTES: usize = 255;
+/// Hexadecimal digits of a device token: at least. Source: today's tokens have 64.
+pub const MIN_APNS_TOKEN_HEX: usize = 64;
+/// Hexadecimal digits of a device token: at most. Source: Apple allows up to 100 bytes.
+pub const MAX_APNS_TOKEN_HEX: usize = 200;
+/// Bytes of an FCM registration token or installation id: at least. An installation id has 22.
+pub const MIN_FCM_TOKEN_BYTES: usize = 20;
+/// Bytes of an FCM registration token: at most. Our choice.
+pub const MAX_FCM_TOKEN_BYTES: usize = 4096;
+/// Streams at once on an APNs connection that has proven itself. Source: practitioners' reports.
+pub const APNS_STREAMS: u32 = 1000;
+/// Streams at once on an FCM connection. Source: practitioners' reports.
+pub const FCM_STREAMS: u32 = 100;
+/// Seconds that a provider token (JWT) is good for. Source: Apple.
+pub const JWT_LIFE_S: i64 = 3600;
+/// Seconds that a JWT's `iat` may lie in our future. Our choice.
+pub const JWT_SKEW_S: i64 = 60;
+/// Seconds within which only a few different JWTs may be used. Source: Apple ("no more than once per 20 minutes").
+pub const JWT_WINDOW_S: i64 = 20 * 60;
+/// Different JWTs within [`JWT_WINDOW_S`] that are taken, unless set otherwise. Our choice.
+pub const JWT_UPDATES: u32 = 4;
+/// Credentials (JWTs, bearers) that are remembered at once. Our choice.
+pub const MAX_REMEMBERED_CREDENTIALS: usize = 4096;
+/// Bytes of an access token. Source: Google's are roughly 1 kB.
+pub const ACCESS_TOKEN_BYTES: usize = 1024;
+/// Seconds that an access token lives, unless set otherwise. Source: Google answers 3599.
+pub const ACCESS_TOKEN_LIFE_S: u32 = 3599;
+/// Seconds between `iat` and `exp` of an assertion: at most. Source: Google.
+pub const ASSERTION_LIFE_S: i64 = 3600;
+/// Seconds of `android.ttl`: at most. Source: Google (4 weeks).
+pub const MAX_TTL_S: f64 = 2_419_200.0;
+/// How long FCM's quota takes to be full again. Source: Google.
+pub const QUOTA_WINDOW: Duration = Duration::from_secs(60);
+/// Bytes that a client may send on one connection before we have taken any. Our choice: 1000 full payloads.
+pub const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+/// Bytes that a client may send on one stream before we have taken any. Source: HTTP/2's default.
+pub const STREAM_WINDOW_BYTES: u32 = 65_535;
+/// Streams that a client may reset before we saw them, as many as it may open. Our choice.
+pub const MAX_EARLY_RESETS: usize = 4096;
+/// How long a TLS and HTTP/2 handshake may take. Our choice.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Accepted connections waiting for a thread. Our choice.
+pub const CONNECTION_BACKLOG: usize = 1024;
+/// Devices in the journal, both platforms together; further ones are only counted. Our choice: about 1 GB.
+pub const MAX_JOURNAL_DEVICES: u64 = 32_000_000;
+/// Parts of the journal, each under a lock of its own. Our choice: growing one of them stays short.
+pub const JOURNAL_SHARDS: usize = 256;
+/// Bytes of a request body that the admin listener takes. Our choice.
+pub const MAX_ADMIN_BODY_BYTES: usize = 64 * 1024;
+/// Rest after a connection could not be accepted, for lack of file descriptors say. Our choice.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(10);

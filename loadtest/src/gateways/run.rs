@@ -1,0 +1,139 @@
+//! Starting, serving and ending.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+
+use super::server::{Listeners, spawn};
+use super::shared::Shared;
+use super::{GatewayArgs, GatewayError, GatewayInfo, keys};
+
+/// Gateways that serve, on threads of their own. They end with [`Running::stop`] or when this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    /// Where they listen, and what they take.
+    pub info: GatewayInfo,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+    /// Removed when dropped.
+    _dir: Option<TempDir>,
+}
+
+impl Running {
+    /// Waits until the gateways end, which they do by themselves only if a listener fails.
+    pub async fn wait(self) -> Result<(), GatewayError> {
+        join(self.threads).await
+    }
+
+    /// Ends the gateways: connections are cut, and waiting requests are not answered.
+    pub async fn stop(self) -> Result<(), GatewayError> {
+        self.stop.send_replace(true);
+        join(self.threads).await
+    }
+}
+
+async fn join(threads: Vec<JoinHandle<()>>) -> Result<(), GatewayError> {
+    let wait = || threads.into_iter().try_for_each(JoinHandle::join);
+    let panicked = || GatewayError::Thread(std::io::Error::other("a gateway thread panicked"));
+    match tokio::task::spawn_blocking(wait).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(panicked()),
+    }
+}
+
+/// Makes keys, binds the listeners, and serves on threads of its own.
+pub async fn start(args: GatewayArgs) -> Result<Running, GatewayError> {
+    args.behaviour.check().map_err(GatewayError::Setting)?;
+    let (dir, temporary) = directory(args.dir.as_deref())?;
+    let (apns, apns_address) = bind(args.apns_listen).await?;
+    let (fcm, fcm_address) = bind(args.fcm_listen).await?;
+    let (admin, admin_address) = bind(args.admin_listen).await?;
+    let admin_url = format!("http://{admin_address}");
+    let info = GatewayInfo {
+        apns: apns_address.to_string(),
+        fcm: fcm_address.to_string(),
+        ca_file: dir.join("ca.pem"),
+        server_name: keys::SERVER_NAME.to_owned(),
+        apns_key_file: dir.join("apns-key.p8"),
+        apns_key_id: keys::APNS_KEY_ID.to_owned(),
+        apns_team_id: keys::APNS_TEAM_ID.to_owned(),
+        apns_topic: args.apns_topic,
+        fcm_service_account_file: dir.join("fcm-service-account.json"),
+        fcm_project: args.fcm_project,
+        token_uri: format!("{admin_url}/token"),
+        admin: admin_url,
+    };
+    let keys = keys::make(&info)?;
+    keys::write(&dir.join("gateways.json"), &serde_json::to_vec_pretty(&info)?, 0o644)?;
+    let shared = Arc::new(Shared::new(info.clone(), &keys, args.behaviour));
+    let stop = watch::Sender::new(false);
+    let listeners = Listeners { apns, fcm, admin };
+    let threads = spawn(&shared, &keys.tls, listeners, args.threads, &stop.subscribe())?;
+    Ok(Running { info, stop, threads, _dir: temporary })
+}
+
+/// Serves until ctrl-c, SIGTERM or (if asked for) the end of standard input; prints [`GatewayInfo`] as one line of
+/// JSON on standard output once everything listens.
+pub fn run_blocking(args: GatewayArgs) -> Result<(), GatewayError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(GatewayError::Thread)?;
+    runtime.block_on(async {
+        let watch_stdin = args.exit_on_stdin_close;
+        let mut terminate = signal(SignalKind::terminate()).map_err(GatewayError::Thread)?;
+        let running = start(args).await?;
+        print_line(&serde_json::to_string(&running.info)?)?;
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+            _ = stdin_closed(), if watch_stdin => {}
+        }
+        running.stop().await
+    })
+}
+
+fn print_line(line: &str) -> Result<(), GatewayError> {
+    let mut stdout = std::io::stdout().lock();
+    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    written.map_err(|source| GatewayError::Write { path: PathBuf::from("standard output"), source })
+}
+
+/// Waits for the end of standard input, on a thread that may outlive us: such a read cannot be called off.
+async fn stdin_closed() {
+    let (sender, closed) = oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1024];
+        while matches!(std::io::stdin().read(&mut buffer), Ok(1..)) {}
+        drop(sender);
+    });
+    // The sender sends nothing: it is gone when the thread ends.
+    let _ = closed.await;
+}
+
+async fn bind(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), GatewayError> {
+    let fail = |source| GatewayError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(fail)?;
+    let bound = listener.local_addr().map_err(fail)?;
+    Ok((listener.into_std().map_err(fail)?, bound))
+}
+
+fn directory(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>), GatewayError> {
+    match wanted {
+        Some(dir) => {
+            let fail = |source| GatewayError::Write { path: dir.to_owned(), source };
+            std::fs::create_dir_all(dir).map_err(fail)?;
+            Ok((std::path::absolute(dir).map_err(fail)?, None))
+        }
+        None => {
+            let fail = |source| GatewayError::Write { path: std::env::temp_dir(), source };
+            let dir = tempfile::Builder::new().prefix("owl-gateways-").tempdir().map_err(fail)?;
+            Ok((dir.path().to_owned(), Some(dir)))
+        }
+    }
+}

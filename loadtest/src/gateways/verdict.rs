@@ -1,0 +1,90 @@
+//! How one request ends: the platform's validation first, then the faults that were asked for, then the token's fate.
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::request::Parts;
+
+use super::behaviour::{Behaviour, Fate, Fault};
+use super::journal::Platform;
+use super::reason::{Class, Reason};
+use super::shared::{Moment, Shared};
+use super::{apns, fcm};
+
+/// A request's body, cut off where no payload can be right any more.
+pub(super) struct Body {
+    /// Its beginning.
+    pub(super) kept: Bytes,
+    /// Bytes that came in all.
+    pub(super) len: usize,
+}
+
+/// An answer, ready to be sent (or, for some reasons, to be not sent).
+pub(super) struct Verdict {
+    pub(super) reason: Reason,
+    pub(super) token_hash: Option<u64>,
+    pub(super) apns_id: Option<HeaderValue>,
+    pub(super) retry_after_s: Option<u32>,
+    pub(super) body: Bytes,
+}
+
+/// What a connection remembers from one request to the next, to verify as little as possible twice.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) apns: apns::Memory,
+    pub(super) fcm: fcm::Memory,
+}
+
+/// Decides how a request ends.
+pub(super) fn decide(
+    shared: &Shared,
+    behaviour: &Behaviour,
+    platform: Platform,
+    parts: &Parts,
+    body: &Body,
+    memory: &mut Memory,
+    now: Moment,
+) -> Verdict {
+    match platform {
+        Platform::Apns => {
+            let judged = apns::judge(shared, behaviour, parts, body, &mut memory.apns, now);
+            let reason =
+                judged.outcome.map_or_else(|reason| reason, |hash| apns_fate(shared, behaviour, hash));
+            apns::answer(shared, behaviour, parts, reason, judged.token_hash)
+        }
+        Platform::Fcm => {
+            let mut judged = fcm::judge(shared, behaviour, parts, body, &mut memory.fcm, now);
+            if judged.reason.class() == Class::Accepted || judged.reason == Reason::FcmValidated {
+                judged.reason = fcm_fate(shared, behaviour, judged.token_hash.unwrap_or(0), judged.reason);
+            }
+            fcm::answer(shared, behaviour, judged)
+        }
+    }
+}
+
+fn apns_fate(shared: &Shared, behaviour: &Behaviour, token_hash: u64) -> Reason {
+    match (behaviour.fault(shared.next_request()), behaviour.fate(token_hash)) {
+        (Some(Fault::Unavailable), _) => Reason::ApnsUnavailable,
+        (Some(Fault::InternalError), _) => Reason::ApnsInternal,
+        (Some(Fault::Throttle), _) => Reason::ApnsTooManyRequests,
+        (Some(Fault::Reset), _) => Reason::ApnsReset,
+        (Some(Fault::Stall), _) => Reason::ApnsStalled,
+        (None, Fate::Dead) => Reason::ApnsUnregistered,
+        (None, Fate::Bad) => Reason::ApnsBadDeviceToken,
+        (None, Fate::Mismatched) => Reason::ApnsNotForTopic,
+        (None, Fate::Alive) => Reason::ApnsAccepted,
+    }
+}
+
+fn fcm_fate(shared: &Shared, behaviour: &Behaviour, token_hash: u64, good: Reason) -> Reason {
+    match (behaviour.fault(shared.next_request()), behaviour.fate(token_hash)) {
+        (Some(Fault::Unavailable), _) => Reason::FcmUnavailable,
+        (Some(Fault::InternalError), _) => Reason::FcmInternal,
+        (Some(Fault::Throttle), _) => Reason::FcmThrottled,
+        (Some(Fault::Reset), _) => Reason::FcmReset,
+        (Some(Fault::Stall), _) => Reason::FcmStalled,
+        (None, Fate::Dead) => Reason::FcmUnregistered,
+        (None, Fate::Bad) => Reason::FcmBadToken,
+        (None, Fate::Mismatched) => Reason::FcmSenderMismatch,
+        (None, Fate::Alive) => good,
+    }
+}
