@@ -1,1 +1,81 @@
-//! Under construction.
+//! Campaign operations on the ports: create, arm, press, stop, report; and the reconciler that finishes what a press or a
+//! dead process left undone. No HTTP here: the API is a thin shell over [`Control`], and so are tests and simulations.
+//!
+//! Every operation is: read the record, let `common::campaign` decide, write conditionally, begin again on a conflict.
+
+mod arm;
+mod books;
+mod dispatch;
+mod error;
+mod operations;
+pub mod preflight;
+mod press;
+mod receipts;
+mod reconcile;
+mod status;
+
+pub use arm::ArmRequest;
+pub use error::ControlError;
+pub use operations::Edit;
+pub use preflight::{Check, Light, Preflight};
+pub use press::{PressResult, Receipt};
+pub use receipts::{DeviceReceipt, UserReceipt};
+pub use reconcile::Step;
+pub use status::{Report, Status, Tally};
+
+use common::ports::Backend;
+use common::time::Clock;
+use std::sync::Arc;
+
+/// Who asks, and from where: for the record and the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// The person's name.
+    pub name: String,
+    /// The address that the request came from.
+    pub from: String,
+}
+
+impl Who {
+    /// A name without an address: the service itself, or a test.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), from: "-".to_owned() }
+    }
+}
+
+/// The campaign service. Cheap to share; holds no state that another process would need.
+pub struct Control {
+    pub(crate) backend: Backend,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// One dispatch at a time in this process: concurrent presses wait for the first and find nothing left to do.
+    pub(crate) dispatching: tokio::sync::Mutex<()>,
+    pub(crate) reconciling: reconcile::Memory,
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").finish_non_exhaustive()
+    }
+}
+
+impl Control {
+    /// A service on this backend.
+    #[must_use]
+    pub fn new(backend: Backend, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let reconciling = reconcile::Memory::default();
+        Arc::new(Self { backend, clock, dispatching: tokio::sync::Mutex::new(()), reconciling })
+    }
+
+    /// The ports that it works on.
+    #[must_use]
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// The clock that it works by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+}

@@ -1,2 +1,25 @@
-//! Under construction.
-fn main() {}
+//! `owl`: the operator's command, and all roles of Superb Owl in one process.
+
+mod args;
+mod client;
+mod commands;
+mod demo;
+mod output;
+mod process;
+mod up;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Exit status: 0 done, 1 failed, 2 usage (clap's own).
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    match commands::run(cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,3 +1,28 @@
 //! Drains batches to APNs and FCM.
 
+pub mod apns;
 pub mod gateway;
+pub mod transport;
+
+mod admit;
+mod breaker;
+mod claim;
+mod config;
+mod control;
+mod counters;
+mod fate;
+mod finish;
+mod heartbeat;
+mod lane;
+mod pacing;
+mod permits;
+mod retry;
+mod send;
+mod shared;
+mod work;
+mod worker;
+
+pub use config::PushConfig;
+pub use lane::Lane;
+pub use shared::{Assignment, Shared};
+pub use worker::{MakeGateways, PushWorker};

@@ -12,7 +12,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::journal::{JournalEntry, Platform, START_HEADER, Summary, token_hash};
@@ -60,25 +60,14 @@ async fn set_behaviour(State(shared): App, body: Result<Json<Behaviour>, JsonRej
     }
 }
 
-#[derive(Serialize)]
-struct FullSummary {
-    #[serde(flatten)]
-    journal: Summary,
-    connections_opened: u64,
-    open_connections: u64,
-    distinct_jwts: usize,
-    cpu_seconds: Option<f64>,
-    peak_rss_bytes: Option<u64>,
-}
-
-async fn summary(State(shared): App) -> Json<FullSummary> {
-    Json(FullSummary {
-        journal: shared.journal.summary(),
+async fn summary(State(shared): App) -> Json<Summary> {
+    Json(Summary {
         connections_opened: shared.connections_opened.load(Relaxed),
         open_connections: shared.open_connections.load(Relaxed),
-        distinct_jwts: shared.provider_tokens.distinct(),
+        distinct_jwts: shared.provider_tokens.distinct() as u64,
         cpu_seconds: process::cpu_seconds(),
         peak_rss_bytes: process::peak_rss_bytes(),
+        ..shared.journal.summary()
     })
 }
 

@@ -178,7 +178,7 @@ impl Behaviour {
 }
 
 /// Keeps fates apart from other uses of the same token hash.
-const FATE_SALT: u64 = 0x5eed_0f_fa7e;
+const FATE_SALT: u64 = 0x5eed_fa7e;
 /// Ten shares of a tenth do not add up to exactly one.
 const SUM_TOLERANCE: f64 = 1e-9;
 

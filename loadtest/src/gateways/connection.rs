@@ -39,8 +39,17 @@ struct Delayed {
     verdict: Verdict,
 }
 
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// As HTTP/2 provides for, from whichever side.
+    Closed,
+    /// On purpose, without a word.
+    Cut,
+}
+
 /// Serves one connection until it ends.
-pub(super) async fn serve<T>(shared: Arc<Shared>, platform: Platform, io: T)
+pub(super) async fn serve<T>(shared: Arc<Shared>, platform: Platform, io: T) -> End
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -56,10 +65,11 @@ where
         .max_concurrent_streams(streams)
         .initial_window_size(limits::STREAM_WINDOW_BYTES)
         .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(limits::MAX_HEADERS_BYTES)
         .max_pending_accept_reset_streams(limits::MAX_EARLY_RESETS)
         .max_local_error_reset_streams(None);
     let Ok(Ok(h2)) = tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, settings.handshake(io)).await else {
-        return;
+        return End::Closed;
     };
     let changes = shared.watch_behaviour();
     let connection = Connection {
@@ -77,7 +87,7 @@ where
         stalled: Vec::new(),
         timer: None,
     };
-    connection.run().await;
+    connection.run().await
 }
 
 struct Connection<T: AsyncRead + AsyncWrite + Unpin> {
@@ -101,21 +111,21 @@ struct Connection<T: AsyncRead + AsyncWrite + Unpin> {
 /// Why a pass over a connection ended.
 enum Step {
     Paused,
-    Closed,
+    Ended(End),
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
-    async fn run(mut self) {
+    async fn run(mut self) -> End {
         loop {
             self.behaviour = Arc::clone(&self.changes.borrow_and_update());
             if self.behaviour.pause {
                 if self.changes.changed().await.is_err() {
-                    return;
+                    return End::Closed;
                 }
                 continue;
             }
-            if let Step::Closed = poll_fn(|cx| self.poll(cx)).await {
-                return;
+            if let Step::Ended(end) = poll_fn(|cx| self.poll(cx)).await {
+                return end;
             }
         }
     }
@@ -136,10 +146,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             match self.h2.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     if !self.accept(request, respond, cx, now) {
-                        return Poll::Ready(Step::Closed);
+                        return Poll::Ready(Step::Ended(End::Cut));
                     }
                 }
-                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Step::Closed),
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Step::Ended(End::Closed)),
                 // The acknowledgement that widening waits for may just have come in.
                 Poll::Pending if self.try_to_widen() => {}
                 Poll::Pending => break,
@@ -331,7 +341,9 @@ fn respond_with(
     *response.status_mut() =
         StatusCode::from_u16(verdict.reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    if let Some(id) = verdict.apns_id {
+    if let Some(mut id) = verdict.apns_id {
+        // Literal, never indexed: an id is not seen twice, and would only push others out of HPACK's table.
+        id.set_sensitive(true);
         headers.insert("apns-id", id);
     }
     if let Some(seconds) = verdict.retry_after_s {

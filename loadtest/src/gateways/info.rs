@@ -26,6 +26,9 @@ pub struct GatewayInfo {
     /// The one `apns-topic` that is known.
     pub apns_topic: String,
     /// Google service-account file; its `token_uri` is [`Self::token_uri`].
+    ///
+    /// `fcm_v1::auth::Authenticator::service_account_from_file(path)` takes it as it is, since its HTTP client speaks
+    /// plain HTTP too. That client panics if the machine has no root certificates at all, though it needs none here.
     pub fcm_service_account_file: PathBuf,
     /// The one Firebase project that is known.
     pub fcm_project: String,

@@ -46,16 +46,21 @@ pub const QUOTA_WINDOW: Duration = Duration::from_secs(60);
 pub const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 /// Bytes that a client may send on one stream before we have taken any. Source: HTTP/2's default.
 pub const STREAM_WINDOW_BYTES: u32 = 65_535;
+/// Bytes of a request's headers, names and values; h2 answers 431 to more. Our choice.
+pub const MAX_HEADERS_BYTES: u32 = 16 * 1024;
 /// Streams that a client may reset before we saw them, as many as it may open. Our choice.
 pub const MAX_EARLY_RESETS: usize = 4096;
 /// How long a TLS and HTTP/2 handshake may take. Our choice.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may take to hang up after a connection was closed. Our choice.
+pub const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
 /// Accepted connections waiting for a thread. Our choice.
 pub const CONNECTION_BACKLOG: usize = 1024;
 /// Devices in the journal, both platforms together; further ones are only counted. Our choice: about 1 GB.
 pub const MAX_JOURNAL_DEVICES: u64 = 32_000_000;
-/// Parts of the journal, each under a lock of its own. Our choice: growing one of them stays short.
-pub const JOURNAL_SHARDS: usize = 256;
+/// Parts of the journal, each under a lock of its own. Our choice: growing one of them stays short, and at 1, 2 and 4
+/// million devices the parts have just not grown again (31 bytes a device; a power of two makes it 54).
+pub const JOURNAL_SHARDS: usize = 300;
 /// Bytes of a request body that the admin listener takes. Our choice.
 pub const MAX_ADMIN_BODY_BYTES: usize = 64 * 1024;
 /// Rest after a connection could not be accepted, for lack of file descriptors say. Our choice.

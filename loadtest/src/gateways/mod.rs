@@ -7,6 +7,7 @@
 //! [`start`] runs them on threads of their own; [`run_blocking`] is what `owl gateways` does.
 
 mod admin;
+mod admin_client;
 mod apns;
 mod args;
 mod behaviour;
@@ -27,6 +28,7 @@ mod settings_gate;
 mod shared;
 mod verdict;
 
+pub use admin_client::{AdminClient, AdminError};
 pub use args::GatewayArgs;
 pub use behaviour::{Behaviour, Fate};
 pub use error::GatewayError;

@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{Builder, JoinHandle};
 
 use rustls::ServerConfig;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::connection::End;
 use super::journal::Platform;
 use super::shared::Shared;
 use super::{GatewayError, admin, connection, limits};
@@ -73,7 +75,11 @@ async fn work(shared: Arc<Shared>, tls: TlsAcceptor, mut accepted: mpsc::Receive
 }
 
 async fn handshake(shared: Arc<Shared>, tls: TlsAcceptor, platform: Platform, stream: TcpStream) {
-    let Ok(stream) = tokio::net::TcpStream::from_std(stream) else { return };
+    let Ok((stream, rest)) = stream.try_clone().and_then(|rest| {
+        Ok((tokio::net::TcpStream::from_std(stream)?, tokio::net::TcpStream::from_std(rest)?))
+    }) else {
+        return;
+    };
     // Without it, answers wait for the client's delayed acknowledgements.
     if stream.set_nodelay(true).is_err() {
         return;
@@ -81,12 +87,23 @@ async fn handshake(shared: Arc<Shared>, tls: TlsAcceptor, platform: Platform, st
     match tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
             let _open = OpenConnection::count(Arc::clone(&shared));
-            connection::serve(shared, platform, stream).await;
+            if connection::serve(shared, platform, stream).await == End::Closed {
+                read_out(rest).await;
+            }
         }
         Ok(Ok(_)) => tracing::debug!(?platform, "connection without http/2 closed"),
         Ok(Err(error)) => tracing::debug!(?platform, %error, "tls handshake failed"),
         Err(_) => tracing::debug!(?platform, "tls handshake took too long"),
     }
+}
+
+/// Reads what a client still sends after we said goodbye: a socket that is closed with bytes unread resets the
+/// connection, and the last answers, GOAWAY among them, could be lost with it.
+async fn read_out(mut rest: tokio::net::TcpStream) {
+    let mut buffer = [0; 4096];
+    let read = async { while matches!(rest.read(&mut buffer).await, Ok(1..)) {} };
+    // A client that goes on talking is not waited for.
+    let _ = tokio::time::timeout(limits::CLOSING_TIMEOUT, read).await;
 }
 
 /// A connection that is counted as open for as long as this lives.

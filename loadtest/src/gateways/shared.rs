@@ -22,6 +22,10 @@ pub(super) struct Moment {
 }
 
 impl Moment {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the far side of the wire: its clock is not the system's under test"
+    )]
     pub(super) fn now() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { instant: Instant::now(), unix_ms: since_epoch.as_millis() as u64 }

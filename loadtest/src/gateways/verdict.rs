@@ -56,7 +56,7 @@ pub(super) fn decide(
             if judged.reason.class() == Class::Accepted || judged.reason == Reason::FcmValidated {
                 judged.reason = fcm_fate(shared, behaviour, judged.token_hash.unwrap_or(0), judged.reason);
             }
-            fcm::answer(shared, behaviour, judged)
+            fcm::answer(shared, behaviour, &judged)
         }
     }
 }

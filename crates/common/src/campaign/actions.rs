@@ -308,4 +308,19 @@ impl Campaign {
             c.done_at = Some(at);
         })
     }
+
+    /// The dead tokens have been taken out of the device table.
+    #[must_use]
+    pub fn written_back(&self, removed: u64) -> Decision {
+        if self.state != State::Done || self.tokens_removed.is_some() {
+            return Decision::Same;
+        }
+        self.change(|c| c.tokens_removed = Some(removed))
+    }
+
+    /// A draft with the same content and options. The audience is uploaded anew, because devices change.
+    #[must_use]
+    pub fn cloned(&self, name: &str, created: Stamp) -> Self {
+        Self::new(name, self.content.clone(), self.options.clone(), created)
+    }
 }

@@ -349,6 +349,8 @@ pub struct Campaign {
     pub books: Option<Books>,
     /// When the last device had its outcome.
     pub done_at: Option<UnixMs>,
+    /// Dead tokens taken out of the device table after it was done; `None` until that has been seen to.
+    pub tokens_removed: Option<u64>,
 }
 
 impl Campaign {
@@ -375,6 +377,7 @@ impl Campaign {
             stops: Vec::new(),
             books: None,
             done_at: None,
+            tokens_removed: None,
         }
     }
 

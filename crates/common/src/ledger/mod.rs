@@ -27,6 +27,9 @@ pub struct ClaimRequest {
     pub lease: Duration,
     /// Each device's gateway, in the batch's order, as outcome bytes of `unsent`: what a first claim writes down.
     pub blank: Vec<u8>,
+    /// The places that the envelope brings, when it is a retry; empty: all of them. No other is granted, because
+    /// nobody could send it.
+    pub only: Vec<u16>,
     /// Send again what is ambiguous.
     pub resend_ambiguous: bool,
     /// The claimer's clock.
@@ -148,16 +151,19 @@ pub fn claim(stored: Option<&BatchRecord>, ask: &ClaimRequest) -> (ClaimAnswer, 
         record.count_doubles();
     }
     let resend = |o: Outcome| o == Outcome::Unsent || (ask.resend_ambiguous && o == Outcome::Ambiguous);
-    let unsent: Vec<bool> = record.outcomes().map(|(o, _)| resend(o)).collect();
+    let brought = |place: u16| ask.only.is_empty() || ask.only.contains(&place);
+    let unsent: Vec<bool> =
+        (0..).zip(record.outcomes()).map(|(place, (o, _))| brought(place) && resend(o)).collect();
     if !unsent.contains(&true) {
         return (ClaimAnswer::Done, None);
     }
-    for (index, _) in unsent.iter().enumerate().filter(|(_, u)| **u) {
-        if record.outcome(index) == Some(Outcome::Ambiguous) {
-            record.doubled_at_most += 1;
-            record.set(index, Outcome::Unsent, ask.now);
-        }
-    }
+    // Ambiguous stays written down until something better is known: no outcome ever goes back to pending.
+    let again = unsent
+        .iter()
+        .enumerate()
+        .filter(|(i, u)| **u && record.outcome(*i) == Some(Outcome::Ambiguous))
+        .count();
+    record.doubled_at_most = record.doubled_at_most.saturating_add(u32::try_from(again).unwrap_or(u32::MAX));
     record.epoch = ask.epoch;
     record.fence = Fence(record.fence.0 + 1);
     record.holder = Some(ask.holder);

@@ -11,6 +11,7 @@ fn ask(epoch: u32, holder: u64, now: i64) -> ClaimRequest {
         holder: WorkerId(holder),
         lease: Duration::from_millis(100),
         blank: vec![Outcome::Unsent.to_byte(Platform::Apns), Outcome::Unsent.to_byte(Platform::Fcm)],
+        only: Vec::new(),
         resend_ambiguous: false,
         now: UnixMs(now),
     }

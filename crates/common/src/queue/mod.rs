@@ -126,6 +126,13 @@ impl QueueState {
         self.seen_order.push_back((until, dedup));
     }
 
+    /// Whether this deduplication id is remembered still, so that a send under it would be dropped. For adapters that
+    /// must write an envelope down before they [`QueueState::restore`] it.
+    pub fn is_remembered(&mut self, dedup: &str, now: UnixMs) -> bool {
+        self.forget(now);
+        self.seen.contains_key(dedup)
+    }
+
     /// Puts an envelope in, as it was stored: after a restart, in rising order of `seq`.
     pub fn restore(&mut self, seq: Seq, group: Option<String>, receives: u32, hidden_until: Option<UnixMs>) {
         self.next = self.next.max(seq + 1);

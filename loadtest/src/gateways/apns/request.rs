@@ -28,6 +28,25 @@ pub(in super::super) struct Judged {
 
 const PREFIX: &str = "/3/device";
 
+const LOWER: u8 = 0;
+const UPPER: u8 = 1;
+const NOT_HEX: u8 = 2;
+
+/// What each byte is as a part of a hexadecimal token.
+const HEX_CLASS: [u8; 256] = {
+    let mut classes = [NOT_HEX; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'0'..=b'9' | b'a'..=b'f' => LOWER,
+            b'A'..=b'F' => UPPER,
+            _ => NOT_HEX,
+        };
+        byte += 1;
+    }
+    classes
+};
+
 /// Validates one request.
 pub(in super::super) fn judge(
     shared: &Shared,
@@ -63,13 +82,15 @@ pub(in super::super) fn path_token(path: &str) -> Result<u64, Reason> {
         Some(rest) => rest.strip_prefix('/').ok_or(Reason::ApnsBadPath)?.as_bytes(),
     };
     let right_length = (limits::MIN_APNS_TOKEN_HEX..=limits::MAX_APNS_TOKEN_HEX).contains(&token.len());
-    if !right_length || token.len() % 2 == 1 || !token.iter().all(u8::is_ascii_hexdigit) {
+    // One pass without an early end is several times faster than two with.
+    let seen = token.iter().fold(0, |seen, &byte| seen | HEX_CLASS[usize::from(byte)]);
+    if !right_length || token.len() % 2 == 1 || seen & NOT_HEX != 0 {
         return Err(if token.contains(&b'/') { Reason::ApnsBadPath } else { Reason::ApnsBadDeviceToken });
     }
-    if token.iter().any(u8::is_ascii_uppercase) {
-        return Ok(token_hash(&token.to_ascii_lowercase()));
+    match seen {
+        LOWER => Ok(token_hash(token)),
+        _ => Ok(token_hash(&token.to_ascii_lowercase())),
     }
-    Ok(token_hash(token))
 }
 
 fn authorize(

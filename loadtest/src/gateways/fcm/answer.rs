@@ -11,7 +11,7 @@ use super::message::Violation;
 use super::request::Judged;
 
 /// Builds the answer to a judged request.
-pub(in super::super) fn answer(shared: &Shared, behaviour: &Behaviour, judged: Judged) -> Verdict {
+pub(in super::super) fn answer(shared: &Shared, behaviour: &Behaviour, judged: &Judged) -> Verdict {
     let status = judged.reason.status();
     let retry_after_s =
         judged.quota_wait_s.or(behaviour.retry_after_s.filter(|_| matches!(status, 429 | 503)));

@@ -4,9 +4,11 @@
 
 mod store;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-pub(super) use store::{Store, Summary};
+pub(super) use store::Store;
 
 /// Bytes of one entry in the octet stream.
 pub const RECORD_BYTES: usize = 24;
@@ -42,6 +44,39 @@ pub struct JournalEntry {
     pub first_ms: u32,
     /// Time of the last answer.
     pub last_ms: u32,
+}
+
+/// Figures over the whole journal and the process: `GET /v1/journal/summary`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Requests that ended, in whatever way.
+    pub requests: u64,
+    /// Devices that were heard of.
+    pub devices: u64,
+    /// Devices with at least one accepted notification.
+    pub accepted_devices: u64,
+    /// Devices with more than one accepted notification.
+    pub duplicates: u64,
+    /// Devices with at least one final refusal.
+    pub rejected_devices: u64,
+    /// Answers about devices for which the journal had no room.
+    pub overflow: u64,
+    /// How requests ended, such as `apns/410 Unregistered`.
+    pub by_reason: BTreeMap<String, u64>,
+    /// Start of the journal, in milliseconds since the Unix epoch.
+    pub start_unix_ms: u64,
+    /// Last answer, in milliseconds since the Unix epoch; 0 if there was none.
+    pub last_answer_unix_ms: u64,
+    /// Connections that were opened since the gateways started.
+    pub connections_opened: u64,
+    /// Connections that are open.
+    pub open_connections: u64,
+    /// Different JWTs with a good signature.
+    pub distinct_jwts: u64,
+    /// Processor time of the process so far, in seconds, where the system tells.
+    pub cpu_seconds: Option<f64>,
+    /// The most memory that the process ever held, in bytes, where the system tells.
+    pub peak_rss_bytes: Option<u64>,
 }
 
 /// A journal cannot be read.

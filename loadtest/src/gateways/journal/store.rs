@@ -1,39 +1,15 @@
 //! The journal as the gateways write it: 24 bytes a device, in parts with a lock each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
-
-use serde::Serialize;
+use std::time::Instant;
 
 use super::super::limits::{JOURNAL_SHARDS, MAX_JOURNAL_DEVICES};
 use super::super::reason::{Class, Reason};
-use super::{JournalEntry, Platform};
-
-/// Figures over the whole journal.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Summary {
-    /// Requests that ended, in whatever way.
-    pub(crate) requests: u64,
-    /// Devices that were heard of.
-    pub(crate) devices: u64,
-    /// Devices with at least one accepted notification.
-    pub(crate) accepted_devices: u64,
-    /// Devices with more than one accepted notification.
-    pub(crate) duplicates: u64,
-    /// Devices with at least one final refusal.
-    pub(crate) rejected_devices: u64,
-    /// Answers about devices that had no place left in the journal.
-    pub(crate) overflow: u64,
-    /// How requests ended, such as `apns/410 Unregistered`.
-    pub(crate) by_reason: BTreeMap<String, u64>,
-    /// Start of the journal, in milliseconds since the Unix epoch.
-    pub(crate) start_unix_ms: u64,
-    /// Last answer, in milliseconds since the Unix epoch; 0 if there was none.
-    pub(crate) last_answer_unix_ms: u64,
-}
+use super::super::shared::Moment;
+use super::{JournalEntry, Platform, Summary};
 
 /// What is kept of one device.
 #[derive(Clone, Copy, Default)]
@@ -66,7 +42,7 @@ impl Hasher for Identity {
 
 type Slots = HashMap<u64, Slot, BuildHasherDefault<Identity>>;
 
-/// A part of the journal: the devices whose hashes share eight bits.
+/// A part of the journal: the devices whose hashes lie close together.
 struct Shard {
     devices: [Slots; 2],
     reasons: [u64; Reason::COUNT],
@@ -92,8 +68,9 @@ impl Default for Shard {
 }
 
 impl Shard {
-    fn record(&mut self, slots: Platform, hash: u64, class: Class, now_ms: u32, room: bool) -> bool {
-        let devices = &mut self.devices[slots as usize];
+    /// Notes an answer about a device; true if the device is new. Without `room`, only known devices are noted.
+    fn record(&mut self, platform: Platform, hash: u64, class: Class, now_ms: u32, room: bool) -> bool {
+        let devices = &mut self.devices[platform as usize];
         let before = devices.len();
         if !room && !devices.contains_key(&hash) {
             self.overflow += 1;
@@ -131,12 +108,12 @@ pub(crate) struct Store {
 impl Store {
     /// An empty journal that starts now.
     pub(crate) fn new() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Moment::now();
         Self {
             shards: (0..JOURNAL_SHARDS).map(|_| Mutex::default()).collect(),
             devices: AtomicU64::new(0),
-            base: Instant::now(),
-            base_unix_ms: since_epoch.as_millis() as u64,
+            base: now.instant,
+            base_unix_ms: now.unix_ms,
             start_ms: AtomicU64::new(0),
         }
     }
@@ -229,9 +206,10 @@ impl Slot {
     }
 }
 
-/// Bits that neither the hash table's buckets nor its tags use.
+/// From bits that neither the hash table's buckets (the lowest) nor its tags (the highest) use.
 fn shard_of(hash: u64) -> usize {
-    (hash >> 48) as usize % JOURNAL_SHARDS
+    let bits = (hash >> 24) & u64::from(u32::MAX);
+    ((bits * JOURNAL_SHARDS as u64) >> 32) as usize
 }
 
 #[cfg(test)]

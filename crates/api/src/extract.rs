@@ -1,0 +1,159 @@
+//! What handlers take from a request, each with its fault named: the campaign's id, who asks, parameters, a JSON body.
+
+use crate::App;
+use crate::problem::Problem;
+use crate::requests::Peer;
+use crate::stream::BodyReader;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use common::ids::{CampaignId, clip};
+use control::Who;
+use serde::de::DeserializeOwned;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The header that names the person. There are no accounts as yet: it is a name on the record, not a proof.
+const USER: &str = "owl-user";
+/// The name of a person who gives none.
+const USER_DEFAULT: &str = "local";
+/// Longest name, in characters.
+const USER_CHARS_MAX: usize = 100;
+
+/// A part of the path, by its name in the route.
+async fn segment<T: FromStr>(parts: &mut Parts, name: &'static str) -> Result<T, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    let bad = |why: String| Problem::bad_request("bad_path", format!("{name}: {why}")).at(name);
+    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|e| bad(e.body_text()))?;
+    let found = params.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value);
+    found.parse().map_err(|e: T::Err| bad(e.to_string()))
+}
+
+/// The campaign in the path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Id(pub(crate) CampaignId);
+
+impl<S: Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        segment(parts, "id").await.map(Self)
+    }
+}
+
+/// The user in the path, with its percent-encoding undone.
+#[derive(Clone, Debug)]
+pub(crate) struct User(pub(crate) String);
+
+impl<S: Sync> FromRequestParts<S> for User {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let user: String = segment(parts, "user").await?;
+        common::device::check_user_id(&user).map_err(|e| Problem::bad_field("user", e.why))?;
+        Ok(Self(user))
+    }
+}
+
+/// Shard and batch in the path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) shard: u16,
+    pub(crate) batch: u32,
+}
+
+impl<S: Sync> FromRequestParts<S> for Place {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self { shard: segment(parts, "shard").await?, batch: segment(parts, "batch").await? })
+    }
+}
+
+/// Who asks, and from where.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(pub(crate) Who);
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let from = parts.extensions.get::<Peer>().map_or_else(|| "-".to_owned(), |p| p.remote.to_string());
+        Ok(Self(Who { name: user_name(&parts.headers)?, from }))
+    }
+}
+
+fn user_name(headers: &HeaderMap) -> Result<String, Problem> {
+    let Some(value) = headers.get(USER) else { return Ok(USER_DEFAULT.to_owned()) };
+    let name = std::str::from_utf8(value.as_bytes()).map(str::trim).unwrap_or_default();
+    let good = (1..=USER_CHARS_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if good {
+        return Ok(name.to_owned());
+    }
+    let why = format!("the header `{USER}` takes 1 to {USER_CHARS_MAX} printable characters of UTF-8");
+    Err(Problem::bad_request("bad_header", why).at(USER))
+}
+
+/// The parameters behind the question mark.
+#[derive(Clone, Debug)]
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let bad = |e: QueryRejection| Problem::bad_request("bad_query", e.body_text());
+        Query::try_from_uri(&parts.uri).map(|Query(value)| Self(value)).map_err(bad)
+    }
+}
+
+/// A JSON body. Its type must be said: a form on a foreign page can't say it.
+#[derive(Clone, Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let limits = &app.config.limits;
+        if media_type(request.headers())?.as_deref() != Some("application/json") {
+            let why = "send the body as JSON, with `content-type: application/json` (`{}` where there is nothing to say)";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", why).at("content-type"));
+        }
+        let mut reader = BodyReader::new(request, limits.json_body_bytes_max as u64, limits.request_timeout())?;
+        let all = tokio::time::timeout(limits.request_timeout(), reader.read_all());
+        let bytes = all.await.map_err(|_| BodyReader::too_slow(limits.request_timeout()))??;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// The content type without its parameters, in lower case.
+pub(crate) fn media_type(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let text = header_text(headers, header::CONTENT_TYPE.as_str())?;
+    Ok(text.map(|t| t.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()))
+}
+
+/// A header as text.
+pub(crate) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+    let bad = |_| Problem::bad_request("bad_header", format!("the header `{name}` is malformed")).at(name);
+    headers.get(name).map(|v| v.to_str().map_err(bad)).transpose()
+}
+
+/// Reads JSON. A fault names the field, the line and the column.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|e| {
+        let path = e.path().to_string();
+        bad_json(e.inner(), Some(path.as_str()).filter(|p| *p != "."))
+    })?;
+    json.end().map_err(|e| bad_json(&e, None))?;
+    Ok(value)
+}
+
+fn bad_json(error: &serde_json::Error, field: Option<&str>) -> Problem {
+    let line = u64::try_from(error.line()).ok();
+    match (error.is_data(), field) {
+        (true, Some(field)) => Problem::bad_field(field, error.to_string()).on_line(line),
+        (true, None) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_field", error.to_string()).on_line(line)
+        }
+        (false, _) => Problem::bad_request("bad_json", format!("this is not JSON: {}", clip(&error.to_string()))).on_line(line),
+    }
+}

@@ -1,0 +1,97 @@
+//! What changes a campaign's state. Each answers at once, runs to its end even when the client goes away, and may be
+//! asked again.
+
+use super::spawned;
+use crate::Shared;
+use crate::extract::{Caller, Id, Json};
+use crate::problem::Problem;
+use crate::views::Nothing;
+use axum::extract::State;
+use common::campaign::Campaign;
+use control::{ArmRequest, Receipt};
+use std::sync::Arc;
+use std::time::Duration;
+
+type Answer<T> = Result<axum::Json<T>, Problem>;
+
+pub(crate) async fn press(
+    State(app): Shared,
+    Id(id): Id,
+    Caller(who): Caller,
+    _: Json<Nothing>,
+) -> Answer<Receipt> {
+    let control = Arc::clone(&app.control);
+    spawned(async move { control.press(&who, id).await }).await.map(axum::Json)
+}
+
+pub(crate) async fn abort(
+    State(app): Shared,
+    Id(id): Id,
+    Caller(who): Caller,
+    _: Json<Nothing>,
+) -> Answer<Campaign> {
+    let control = Arc::clone(&app.control);
+    spawned(async move { control.abort(&who, id).await }).await.map(axum::Json)
+}
+
+pub(crate) async fn disarm(
+    State(app): Shared,
+    Id(id): Id,
+    Caller(who): Caller,
+    _: Json<Nothing>,
+) -> Answer<Campaign> {
+    let control = Arc::clone(&app.control);
+    spawned(async move { control.disarm(&who, id).await }).await.map(axum::Json)
+}
+
+pub(crate) async fn canary(
+    State(app): Shared,
+    Id(id): Id,
+    Caller(who): Caller,
+    _: Json<Nothing>,
+) -> Answer<Campaign> {
+    let control = Arc::clone(&app.control);
+    spawned(async move { control.canary(&who, id).await }).await.map(axum::Json)
+}
+
+pub(crate) async fn resume(
+    State(app): Shared,
+    Id(id): Id,
+    Caller(who): Caller,
+    _: Json<Nothing>,
+) -> Answer<Campaign> {
+    let control = Arc::clone(&app.control);
+    spawned(async move { control.resume(&who, id).await }).await.map(axum::Json)
+}
+
+/// Waits for the fleet. Unlike the others it ends when the client goes away: nobody wants a campaign armed behind their
+/// back minutes after they gave up.
+pub(crate) async fn arm(
+    State(app): Shared,
+    Id(id): Id,
+    Caller(who): Caller,
+    Json(request): Json<ArmRequest>,
+) -> Answer<Campaign> {
+    let limits = &app.config.limits;
+    if request.wait_ms > limits.arm_wait_max_ms {
+        let why = format!("is {}, at most {} are allowed", request.wait_ms, limits.arm_wait_max_ms);
+        return Err(Problem::bad_field("wait_ms", why));
+    }
+    check_percent("expect.percent", request.expect.percent)?;
+    let limit = Duration::from_millis(request.wait_ms) + limits.request_timeout();
+    match tokio::time::timeout(limit, app.control.arm(&who, id, &request)).await {
+        Ok(armed) => Ok(axum::Json(armed?)),
+        Err(_) => {
+            let why = format!("no answer within {} ms; look at the status", limit.as_millis());
+            Err(Problem::unavailable("timed_out", why))
+        }
+    }
+}
+
+/// A share of a fleet.
+pub(crate) fn check_percent(field: &str, percent: u8) -> Result<(), Problem> {
+    match percent {
+        1..=100 => Ok(()),
+        n => Err(Problem::bad_field(field, format!("is {n}, 1 to 100 are allowed"))),
+    }
+}

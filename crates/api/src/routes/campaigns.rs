@@ -1,0 +1,118 @@
+//! Creating, editing and reading campaigns.
+
+use super::actions::check_percent;
+use super::{Limit, spawned};
+use crate::Shared;
+use crate::extract::{Caller, Id, Json, Params, User};
+use crate::problem::Problem;
+use crate::views::{CampaignList, CampaignPatch, CloneRequest, NewCampaign, PreviewList};
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use common::campaign::Campaign;
+use common::fleet::Expect;
+use control::{Edit, Preflight, Report, Status, UserReceipt};
+use serde::Deserialize;
+use std::sync::Arc;
+
+type Answer<T> = Result<axum::Json<T>, Problem>;
+type Created = (StatusCode, [(HeaderName, String); 1], axum::Json<Campaign>);
+
+fn created(campaign: Campaign) -> Created {
+    let location = format!("/v1/campaigns/{}", campaign.id);
+    (StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(campaign))
+}
+
+pub(crate) async fn create(
+    State(app): Shared,
+    Caller(who): Caller,
+    Json(new): Json<NewCampaign>,
+) -> Result<Created, Problem> {
+    let control = Arc::clone(&app.control);
+    let NewCampaign { name, content, options } = new;
+    spawned(async move { control.create(&who, &name, content, options).await }).await.map(created)
+}
+
+pub(crate) async fn list(State(app): Shared, Params(limit): Params<Limit>) -> Answer<CampaignList> {
+    let campaigns = app.control.list(limit.or(50, 1_000)?).await?;
+    Ok(axum::Json(CampaignList { campaigns }))
+}
+
+pub(crate) async fn one(State(app): Shared, Id(id): Id) -> Answer<Campaign> {
+    Ok(axum::Json(app.control.get(id).await?))
+}
+
+pub(crate) async fn edit(
+    State(app): Shared,
+    Id(id): Id,
+    Caller(who): Caller,
+    Json(patch): Json<CampaignPatch>,
+) -> Answer<Campaign> {
+    if patch == CampaignPatch::default() {
+        return Err(Problem::bad_request("nothing_to_change", "give a name, a content or options to change"));
+    }
+    let control = Arc::clone(&app.control);
+    let options = match patch.options {
+        Some(changes) => Some(changes.onto(control.get(id).await?.options)),
+        None => None,
+    };
+    let edit = Edit { name: patch.name, content: patch.content, options };
+    spawned(async move { control.edit(&who, id, edit).await }).await.map(axum::Json)
+}
+
+pub(crate) async fn clone(
+    State(app): Shared,
+    Id(id): Id,
+    Caller(who): Caller,
+    Json(request): Json<CloneRequest>,
+) -> Result<Created, Problem> {
+    let control = Arc::clone(&app.control);
+    spawned(async move { control.clone_campaign(&who, id, request.name.as_deref()).await }).await.map(created)
+}
+
+/// The fleet to check against; what the campaign was armed with, or the usual one, when nothing is given.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpectQuery {
+    interim: Option<u32>,
+    push: Option<u32>,
+    percent: Option<u8>,
+}
+
+impl ExpectQuery {
+    fn expect(self) -> Option<Expect> {
+        let usual = Expect::default();
+        (self.interim.is_some() || self.push.is_some() || self.percent.is_some()).then(|| Expect {
+            interim: self.interim.unwrap_or(usual.interim),
+            push: self.push.unwrap_or(usual.push),
+            percent: self.percent.unwrap_or(usual.percent),
+        })
+    }
+}
+
+pub(crate) async fn preflight(
+    State(app): Shared,
+    Id(id): Id,
+    Params(query): Params<ExpectQuery>,
+) -> Answer<Preflight> {
+    check_percent("percent", query.percent.unwrap_or(100))?;
+    Ok(axum::Json(app.control.preflight(id, query.expect().as_ref()).await?))
+}
+
+pub(crate) async fn status(State(app): Shared, Id(id): Id) -> Answer<Status> {
+    Ok(axum::Json(app.control.status(id).await?))
+}
+
+pub(crate) async fn report(State(app): Shared, Id(id): Id) -> Answer<Report> {
+    Ok(axum::Json(app.control.report(id).await?))
+}
+
+pub(crate) async fn receipts(State(app): Shared, Id(id): Id, User(user): User) -> Answer<UserReceipt> {
+    Ok(axum::Json(app.control.receipts(id, &user).await?))
+}
+
+pub(crate) async fn preview(State(app): Shared, Id(id): Id) -> Answer<PreviewList> {
+    let campaign = app.control.get(id).await?;
+    let texts = payload::preview(&campaign.content, id);
+    let texts = texts.map_err(|e| Problem::bad_field("content", e.to_string()))?;
+    Ok(axum::Json(PreviewList { campaign: id, texts }))
+}

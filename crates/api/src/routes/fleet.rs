@@ -1,0 +1,51 @@
+//! The fleet, the audit trail, and single users of the device table.
+
+use super::Limit;
+use crate::Shared;
+use crate::extract::{Params, User};
+use crate::problem::Problem;
+use crate::views::{AuditList, DeviceCount, DeviceView, FleetView, UserView};
+use axum::Json;
+use axum::extract::State;
+use common::device::{Device, Target, TargetKind};
+
+pub(crate) async fn workers(State(app): Shared) -> Result<Json<FleetView>, Problem> {
+    let slot = app.control.backend().campaigns.slot().await?;
+    Ok(Json(FleetView { slot, workers: app.control.workers().await? }))
+}
+
+pub(crate) async fn audit(
+    State(app): Shared,
+    Params(limit): Params<Limit>,
+) -> Result<Json<AuditList>, Problem> {
+    let entries = app.control.backend().audit.list(limit.or(100, 1_000)?).await?;
+    Ok(Json(AuditList { entries }))
+}
+
+pub(crate) async fn device_count(State(app): Shared) -> Result<Json<DeviceCount>, Problem> {
+    Ok(Json(DeviceCount { users: app.control.backend().devices.users().await? }))
+}
+
+pub(crate) async fn user_devices(
+    State(app): Shared,
+    User(user): User,
+) -> Result<Json<UserView>, Problem> {
+    let found = app.control.backend().devices.get_many(&[&user]).await?.into_iter().next().flatten();
+    let found = found.ok_or_else(|| Problem::not_found("no device of this user is known"))?;
+    let devices = found.devices.iter().map(view).collect();
+    Ok(Json(UserView { user, opted_out: found.opted_out, devices }))
+}
+
+fn view(device: &Device) -> DeviceView {
+    let fid = matches!(device.target, Target::FcmFid(_));
+    DeviceView {
+        gateway: device.target.platform().label().to_owned(),
+        target_kind: if fid { TargetKind::Fid } else { TargetKind::Token },
+        token_hash: format!("{:016x}", device.target.hash()),
+        locale: device.locale.to_string(),
+        timezone: device.timezone.to_string(),
+        registered_at: device.registered_at,
+        app: device.app.to_string(),
+        environment: device.environment,
+    }
+}

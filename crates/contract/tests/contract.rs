@@ -1,0 +1,78 @@
+//! The suite on the memory backend, which keeps every rule, and on every broken adapter, which doesn't.
+
+use common::envelope::NewEnvelope;
+use common::ports::EntryResult;
+use common::time::{Clock, UnixMs};
+use contract::memory::{Call, MemoryFactory, MemoryParts, TokioClock};
+use contract::{broken, suite};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn memory_keeps_every_rule() {
+    let report = suite::run(&MemoryFactory).await;
+    assert_eq!(report.skipped().count(), 0, "{report}");
+    report.into_result().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_keeps_every_rule_on_threads() {
+    suite::run(&MemoryFactory).await.into_result().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_broken_adapter_is_found_by_the_rules_it_breaks() {
+    let mut missed = Vec::new();
+    for adapter in broken::all() {
+        let report = suite::run_where(&adapter, |name| adapter.breaks.contains(&name)).await;
+        let found: BTreeSet<&str> = report.violations().map(|v| v.rule.as_str()).collect();
+        for violation in report.violations() {
+            println!("{:?}\n    {violation}", adapter.fault);
+        }
+        missed.extend(adapter.breaks.iter().filter(|r| !found.contains(**r)).map(|r| (adapter.fault, r)));
+    }
+    assert!(missed.is_empty(), "faults, and rules that did not see them: {missed:?}");
+}
+
+#[test]
+fn rules_have_names_of_their_own_and_faults_name_rules_that_exist() {
+    let rules = suite::rules();
+    let names: BTreeSet<&str> = rules.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(names.len(), rules.len());
+    for adapter in broken::all() {
+        assert!(!adapter.breaks.is_empty(), "{:?}", adapter.fault);
+        for rule in adapter.breaks {
+            assert!(names.contains(rule), "{:?} names `{rule}`", adapter.fault);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_fail_what_was_ordered_and_lose_nothing() {
+    let parts = MemoryParts::new(Arc::new(TokioClock::at(UnixMs(1_000))));
+    let (queue, faults) = (parts.backend().batches, &parts.faults);
+    let two: Vec<_> = ["a", "b"].map(|s| NewEnvelope::plain(bytes::Bytes::from_static(s.as_bytes()))).into();
+    faults.fail_call(Call::BatchesSend, 1);
+    faults.fail_entries(Call::BatchesSend, 2, &[0]);
+    faults.lose_answer(Call::BatchesSend, 3);
+    assert_eq!(queue.send(&two).await, Ok(vec![EntryResult::Ok; 2]));
+    assert!(queue.send(&two).await.unwrap_err().is_transient());
+    let partly = queue.send(&two).await.unwrap();
+    assert!(matches!(partly[..], [EntryResult::Failed(_), EntryResult::Ok]));
+    assert!(queue.send(&two).await.unwrap_err().is_transient());
+    assert_eq!((parts.batches.sent(), faults.count(Call::BatchesSend)), (5, 4));
+    faults.down(Call::BatchesDepth, true);
+    assert!(queue.depth().await.is_err());
+    faults.clear();
+    assert_eq!(queue.depth().await.unwrap().visible, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_waits_in_tokio_time_without_spinning() {
+    let clock = TokioClock::at(UnixMs(1_000));
+    let parts = MemoryParts::new(Arc::new(clock));
+    let queue = parts.backend().batches;
+    assert!(queue.receive(1, Duration::from_secs(20), Duration::from_secs(1)).await.unwrap().is_empty());
+    assert_eq!(clock.mono(), Duration::from_secs(20));
+}

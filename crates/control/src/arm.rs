@@ -1,0 +1,163 @@
+//! Staging a campaign on the fleet, gathering preflight's facts, arming and disarming.
+
+use crate::preflight::{Facts, Preflight, check};
+use crate::{Control, ControlError, Who};
+use common::campaign::{Campaign, Stamp, State};
+use common::fleet::{Expect, Slot};
+use common::ids::CampaignId;
+use common::limits::HEARTBEAT_GOOD_FOR;
+use common::ports::Written;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an arming waits between two looks at the fleet.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What arming is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ArmRequest {
+    /// The fleet that is expected.
+    pub expect: Expect,
+    /// Checks to override, with the reason.
+    pub overrides: BTreeMap<String, String>,
+    /// How long to wait for the fleet to load the snapshot, in milliseconds.
+    pub wait_ms: u64,
+}
+
+impl Default for ArmRequest {
+    fn default() -> Self {
+        Self { expect: Expect::default(), overrides: BTreeMap::new(), wait_ms: 20_000 }
+    }
+}
+
+/// Whether a campaign in this state keeps the fleet for itself.
+fn holds_fleet(campaign: &Campaign) -> bool {
+    matches!(campaign.state, State::Armed | State::Sending | State::Stopping)
+}
+
+impl Control {
+    /// Gives the fleet to this campaign, so that workers load its snapshot. Answers the campaign that has it instead.
+    ///
+    /// # Errors
+    /// As the backend says, or [`ControlError::Busy`].
+    pub async fn stage(&self, id: CampaignId) -> Result<Option<Campaign>, ControlError> {
+        for _ in 0..20 {
+            let slot = self.backend.campaigns.slot().await?;
+            if slot.campaign == Some(id) {
+                return Ok(None);
+            }
+            if let Some(other) = self.slot_holder(&slot).await?.filter(holds_fleet) {
+                return Ok(Some(other));
+            }
+            let next = Slot { version: slot.version + 1, campaign: Some(id) };
+            if self.backend.campaigns.set_slot(&next).await? == Written::Yes {
+                return Ok(None);
+            }
+        }
+        Err(ControlError::Busy)
+    }
+
+    async fn slot_holder(&self, slot: &Slot) -> Result<Option<Campaign>, ControlError> {
+        match slot.campaign {
+            Some(id) => Ok(self.backend.campaigns.get(id).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes all checks for a campaign, as for an arming that expects this fleet (or the one it was armed with).
+    ///
+    /// # Errors
+    /// When there is no such campaign.
+    pub async fn preflight(
+        &self,
+        id: CampaignId,
+        expect: Option<&Expect>,
+    ) -> Result<Preflight, ControlError> {
+        let campaign = self.get(id).await?;
+        self.checks(&campaign, expect, &BTreeMap::new()).await
+    }
+
+    pub(crate) async fn checks(
+        &self,
+        campaign: &Campaign,
+        expect: Option<&Expect>,
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<Preflight, ControlError> {
+        let now = self.clock.now();
+        let slot = self.backend.campaigns.slot().await?;
+        let holder = self.slot_holder(&slot).await?.filter(|c| c.id != campaign.id && holds_fleet(c));
+        let workers = self.backend.fleet.workers(now.minus(HEARTBEAT_GOOD_FOR)).await?;
+        let armed = campaign.armed.as_ref().map(|a| a.expect.clone());
+        let facts = Facts {
+            campaign,
+            expect: &expect.cloned().or(armed).unwrap_or_default(),
+            workers: &workers,
+            shards: self.backend.shards.depth().await?,
+            batches: self.backend.batches.depth().await?,
+            occupied: holder.map(|c| (c.name, c.state)),
+            overrides,
+            now,
+        };
+        Ok(check(&facts))
+    }
+
+    /// Arms a campaign: gives it the fleet, waits until the checks are green or overridden, freezes it.
+    ///
+    /// # Errors
+    /// [`ControlError::NotReady`] with all checks when the wait is over; why the state does not allow it.
+    pub async fn arm(
+        self: &Arc<Self>,
+        who: &Who,
+        id: CampaignId,
+        request: &ArmRequest,
+    ) -> Result<Campaign, ControlError> {
+        check_overrides(&request.overrides)?;
+        let stamp = || Stamp::new(&who.name, self.clock.now());
+        let decide = |c: &Campaign| c.arm(stamp(), request.expect.clone(), request.overrides.clone());
+        // Refuse what the state forbids before anything is staged.
+        match decide(&self.get(id).await?) {
+            common::campaign::Decision::Refuse(no) => return Err(no.into()),
+            common::campaign::Decision::Same => return self.get(id).await,
+            common::campaign::Decision::Change(_) => {}
+        }
+        self.stage(id).await?;
+        let give_up = self.clock.mono() + Duration::from_millis(request.wait_ms);
+        loop {
+            let campaign = self.get(id).await?;
+            let preflight = self.checks(&campaign, Some(&request.expect), &request.overrides).await?;
+            if preflight.go {
+                return Ok(self.change(who, "campaign.arm", id, decide).await?.campaign);
+            }
+            if self.clock.mono() >= give_up {
+                return Err(ControlError::NotReady(Box::new(preflight)));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Takes an armed campaign back to ready.
+    ///
+    /// # Errors
+    /// Why the state does not allow it.
+    pub async fn disarm(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Campaign, ControlError> {
+        Ok(self.change(who, "campaign.disarm", id, Campaign::disarm).await?.campaign)
+    }
+}
+
+fn check_overrides(overrides: &BTreeMap<String, String>) -> Result<(), ControlError> {
+    for (name, reason) in overrides {
+        let field = "overrides";
+        let why = match name.as_str() {
+            "snapshot_hash" | "payload_size" | "fleet_free" | "silent_size" => {
+                format!("`{name}` can't be overridden")
+            }
+            _ if reason.trim().is_empty() => format!("`{name}` wants a reason"),
+            _ => continue,
+        };
+        return Err(common::device::BadField { field, why }.into());
+    }
+    Ok(())
+}

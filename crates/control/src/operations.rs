@@ -1,0 +1,207 @@
+//! Creating, reading, editing, cloning, and the loop that every change goes through.
+
+use crate::{Control, ControlError, Who};
+use common::audit::AuditEntry;
+use common::campaign::{Campaign, Decision, Options, Stamp, State, Upload};
+use common::content::Content;
+use common::device::BadField;
+use common::ids::CampaignId;
+use common::ports::Written;
+use std::sync::Arc;
+
+/// How often a change is tried against a record that others keep changing.
+const TRIES: usize = 50;
+
+/// What an edit changes; `None` leaves it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Edit {
+    /// The name.
+    pub name: Option<String>,
+    /// What it says.
+    pub content: Option<Content>,
+    /// Its options.
+    pub options: Option<Options>,
+}
+
+/// What a change came to: the record as it is now, and whether this call changed it.
+pub(crate) struct Changed {
+    pub(crate) campaign: Campaign,
+    pub(crate) by_us: bool,
+}
+
+impl Control {
+    /// Creates a campaign in draft.
+    ///
+    /// # Errors
+    /// A field that can't be, by name; a payload that is too large, with locale and gateway.
+    pub async fn create(
+        self: &Arc<Self>,
+        who: &Who,
+        name: &str,
+        content: Content,
+        options: Options,
+    ) -> Result<Campaign, ControlError> {
+        let (name, content) = (checked_name(name)?, content.checked()?);
+        let campaign =
+            Campaign::new(&name, content, options.checked()?, Stamp::new(&who.name, self.clock.now()));
+        check_payload(&campaign)?;
+        self.store_new(who, campaign, "campaign.create").await
+    }
+
+    /// A draft with the same content and options as an existing campaign.
+    ///
+    /// # Errors
+    /// When there is no such campaign.
+    pub async fn clone_campaign(
+        self: &Arc<Self>,
+        who: &Who,
+        id: CampaignId,
+        name: Option<&str>,
+    ) -> Result<Campaign, ControlError> {
+        let old = self.get(id).await?;
+        let name = checked_name(name.unwrap_or(&format!("{} (copy)", old.name)))?;
+        let copy = old.cloned(&name, Stamp::new(&who.name, self.clock.now()));
+        self.store_new(who, copy, "campaign.clone").await
+    }
+
+    async fn store_new(
+        self: &Arc<Self>,
+        who: &Who,
+        new: Campaign,
+        action: &str,
+    ) -> Result<Campaign, ControlError> {
+        match self.backend.campaigns.create(&new).await? {
+            Written::Yes => {
+                self.audit(who, action, Some(new.id), "draft".to_owned());
+                Ok(new)
+            }
+            Written::Conflict => Err(ControlError::Busy),
+        }
+    }
+
+    /// Reads a campaign.
+    ///
+    /// # Errors
+    /// When there is none with this id.
+    pub async fn get(&self, id: CampaignId) -> Result<Campaign, ControlError> {
+        let found = self.backend.campaigns.get(id).await?;
+        found.ok_or_else(|| {
+            ControlError::NotFound(format!("there is no campaign {id}; `owl campaign list` shows them"))
+        })
+    }
+
+    /// The newest campaigns, newest first.
+    ///
+    /// # Errors
+    /// As the backend says.
+    pub async fn list(&self, limit: usize) -> Result<Vec<Campaign>, ControlError> {
+        Ok(self.backend.campaigns.list(limit).await?)
+    }
+
+    /// Changes name, content or options.
+    ///
+    /// # Errors
+    /// The field at fault, or why the state does not allow it.
+    pub async fn edit(
+        self: &Arc<Self>,
+        who: &Who,
+        id: CampaignId,
+        edit: Edit,
+    ) -> Result<Campaign, ControlError> {
+        let name = edit.name.as_deref().map(checked_name).transpose()?;
+        let content = edit.content.map(Content::checked).transpose()?;
+        let options = edit.options.map(Options::checked).transpose()?;
+        if let Some(content) = &content {
+            check_payload(&Campaign { content: content.clone(), ..self.get(id).await? })?;
+        }
+        let decide = |c: &Campaign| c.edit(name.clone(), content.clone(), options.clone());
+        Ok(self.change(who, "campaign.edit", id, decide).await?.campaign)
+    }
+
+    /// Checks, before bytes are taken, whether an audience may be uploaded now.
+    ///
+    /// # Errors
+    /// Why the state does not allow it.
+    pub async fn may_upload(&self, id: CampaignId, upload: Upload) -> Result<(), ControlError> {
+        match self.get(id).await?.upload(upload) {
+            Decision::Refuse(no) => Err(no.into()),
+            Decision::Change(_) | Decision::Same => Ok(()),
+        }
+    }
+
+    /// Takes an audience that lies in the object store: a builder picks it up.
+    ///
+    /// # Errors
+    /// Why the state does not allow it.
+    pub async fn uploaded(
+        self: &Arc<Self>,
+        who: &Who,
+        id: CampaignId,
+        up: Upload,
+    ) -> Result<Campaign, ControlError> {
+        Ok(self.change(who, "campaign.upload", id, |c| c.upload(up.clone())).await?.campaign)
+    }
+
+    /// Reads, decides, writes conditionally; begins again when somebody else was faster.
+    pub(crate) async fn change(
+        self: &Arc<Self>,
+        who: &Who,
+        action: &str,
+        id: CampaignId,
+        decide: impl Fn(&Campaign) -> Decision + Send,
+    ) -> Result<Changed, ControlError> {
+        for _ in 0..TRIES {
+            let campaign = self.get(id).await?;
+            let next = match decide(&campaign) {
+                Decision::Same => return Ok(Changed { campaign, by_us: false }),
+                Decision::Refuse(no) => {
+                    self.audit(who, action, Some(id), format!("refused: {}", no.code));
+                    return Err(no.into());
+                }
+                Decision::Change(next) => *next,
+            };
+            if self.backend.campaigns.update(&next).await? == Written::Yes {
+                self.audit(who, action, Some(id), arrow(campaign.state, next.state));
+                return Ok(Changed { campaign: next, by_us: true });
+            }
+        }
+        Err(ControlError::Busy)
+    }
+
+    /// Writes an audit entry in the background: never in the way of a press.
+    pub(crate) fn audit(
+        self: &Arc<Self>,
+        who: &Who,
+        action: &str,
+        campaign: Option<CampaignId>,
+        result: String,
+    ) {
+        let (by, from) = (who.name.clone(), who.from.clone());
+        let entry =
+            AuditEntry { at: self.clock.now(), by, from, action: action.to_owned(), campaign, result };
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = this.backend.audit.append(&entry).await {
+                tracing::error!(%error, action = entry.action, by = entry.by, "audit entry was not written");
+            }
+        });
+    }
+}
+
+fn arrow(before: State, after: State) -> String {
+    format!("{} -> {}", before.label(), after.label())
+}
+
+fn checked_name(name: &str) -> Result<String, BadField> {
+    let name = name.trim();
+    let good = (1..=200).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    let why = "1 to 200 characters without control characters are allowed".to_owned();
+    if good { Ok(name.to_owned()) } else { Err(BadField { field: "name", why }) }
+}
+
+fn check_payload(campaign: &Campaign) -> Result<(), BadField> {
+    let locales: Vec<String> = campaign.content.texts.keys().cloned().collect();
+    payload::render(&campaign.content, campaign.id, &locales)
+        .map(|_| ())
+        .map_err(|e| BadField { field: "content", why: e.to_string() })
+}

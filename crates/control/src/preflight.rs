@@ -1,0 +1,329 @@
+//! Preflight: the list of named checks, each green, amber or red with a plain sentence. Pure; [`Facts`] are gathered
+//! elsewhere. It gates arming; once armed, press always works, and what turns red later only warns.
+
+use common::campaign::{Campaign, State};
+use common::device::Platform;
+use common::fleet::{Expect, Role, WorkerRow};
+use common::limits::{LATE_MS, PAYLOAD_BYTES_MAX, SILENT_REAL_DEVICES_MAX};
+use common::ports::Depth;
+use common::time::UnixMs;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A snapshot older than this is amber: devices have changed since.
+const SNAPSHOT_AMBER: Duration = Duration::from_secs(24 * 3600);
+/// Clocks may differ by this much before it is amber.
+const SKEW_AMBER: Duration = Duration::from_millis(1_500);
+/// Credentials that end sooner than this are amber.
+const CREDENTIALS_AMBER: Duration = Duration::from_secs(300);
+
+/// The colour of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Light {
+    /// Good.
+    Green,
+    /// Look at it; it does not hinder.
+    Amber,
+    /// Hinders arming.
+    Red,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its stable name.
+    pub name: String,
+    /// Its colour.
+    pub light: Light,
+    /// What was found, in a plain sentence.
+    pub sentence: String,
+    /// Whether an SRE may override it, with a reason.
+    pub overridable: bool,
+    /// The reason it was overridden with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<String>,
+}
+
+/// All checks of one campaign at one time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preflight {
+    /// When they were made.
+    pub at: UnixMs,
+    /// The checks.
+    pub checks: Vec<Check>,
+    /// Whether nothing hinders arming.
+    pub go: bool,
+}
+
+impl Preflight {
+    /// The red sentences, for an error message.
+    #[must_use]
+    pub fn reds(&self) -> String {
+        let red = |c: &&Check| c.light == Light::Red && c.overridden.is_none();
+        self.checks
+            .iter()
+            .filter(red)
+            .map(|c| format!("{}: {}", c.name, c.sentence))
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
+    /// Sentences that are not green, for a warning beside a press.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.checks
+            .iter()
+            .filter(|c| c.light != Light::Green)
+            .map(|c| format!("{}: {}", c.name, c.sentence))
+            .collect()
+    }
+}
+
+/// What the checks look at.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The campaign.
+    pub campaign: &'a Campaign,
+    /// The fleet that is asked for.
+    pub expect: &'a Expect,
+    /// Live heartbeat rows.
+    pub workers: &'a [WorkerRow],
+    /// The FIFO queue.
+    pub shards: Depth,
+    /// The batch queue.
+    pub batches: Depth,
+    /// The campaign that holds the fleet, if it is not this one: its name and state.
+    pub occupied: Option<(String, State)>,
+    /// Checks overridden, with the reason.
+    pub overrides: &'a BTreeMap<String, String>,
+    /// Now.
+    pub now: UnixMs,
+}
+
+/// Makes all checks.
+#[must_use]
+pub fn check(facts: &Facts<'_>) -> Preflight {
+    let mut checks = vec![
+        fleet_slot(facts),
+        snapshot(facts),
+        workers(facts, Role::Interim, facts.expect.interim),
+        workers(facts, Role::Push, facts.expect.push),
+        snapshot_hash(facts),
+        payload_size(facts),
+        gateways(facts),
+        credentials(facts),
+        quota(facts),
+        queues(facts),
+        silent(facts),
+        clock_skew(facts),
+    ];
+    for check in &mut checks {
+        check.overridden = facts.overrides.get(&check.name).filter(|_| check.overridable).cloned();
+    }
+    let go = checks.iter().all(|c| c.light != Light::Red || c.overridden.is_some());
+    Preflight { at: facts.now, checks, go }
+}
+
+fn made(name: &str, overridable: bool, light: Light, sentence: impl Into<String>) -> Check {
+    Check { name: name.to_owned(), light, sentence: sentence.into(), overridable, overridden: None }
+}
+
+fn fleet_slot(f: &Facts<'_>) -> Check {
+    let (light, text) = match &f.occupied {
+        Some((name, state)) => (Light::Red, format!("the fleet is taken: `{name}` is {}", state.label())),
+        None => (Light::Green, "the fleet is free for this campaign".to_owned()),
+    };
+    made("fleet_free", false, light, text)
+}
+
+fn snapshot(f: &Facts<'_>) -> Check {
+    let name = "snapshot";
+    let Some(snapshot) = &f.campaign.snapshot else {
+        return made(
+            name,
+            false,
+            Light::Red,
+            "there is no snapshot yet: upload an audience and wait for its build",
+        );
+    };
+    if snapshot.device_count() == 0 {
+        return made(name, false, Light::Red, "the snapshot has no device in it: nobody would get anything");
+    }
+    let age = f.now.since(snapshot.built_at);
+    let text = format!(
+        "{} users with {} devices, built {} minutes ago",
+        snapshot.users,
+        snapshot.device_count(),
+        age.as_secs() / 60
+    );
+    made(name, true, if age > SNAPSHOT_AMBER { Light::Amber } else { Light::Green }, text)
+}
+
+fn is_ready(f: &Facts<'_>, w: &WorkerRow) -> bool {
+    w.ready
+        && !w.tripped
+        && w.campaign == Some(f.campaign.id)
+        && w.snapshot == f.campaign.snapshot.as_ref().map(|s| s.id)
+        && (w.role == Role::Interim || w.content == Some(f.campaign.content_id))
+}
+
+fn workers(f: &Facts<'_>, role: Role, asked: u32) -> Check {
+    let (name, what) = match role {
+        Role::Interim => ("interim_workers", "interim workers"),
+        Role::Push => ("push_workers", "push workers"),
+    };
+    let of_role: Vec<_> = f.workers.iter().filter(|w| w.role == role).collect();
+    let ready = u32::try_from(of_role.iter().filter(|w| is_ready(f, w)).count()).unwrap_or(u32::MAX);
+    let mut text = format!("{ready} of {asked} {what} ready ({} live)", of_role.len());
+    if let Some(trouble) = of_role.iter().filter(|w| !is_ready(f, w)).find_map(|w| w.trouble.as_ref()) {
+        text = format!("{text}; one says: {trouble}");
+    }
+    let light = match ready {
+        n if n >= asked => Light::Green,
+        n if n >= f.expect.enough(asked) => Light::Amber,
+        _ => Light::Red,
+    };
+    made(name, true, light, text)
+}
+
+fn snapshot_hash(f: &Facts<'_>) -> Check {
+    let wanted = f.campaign.snapshot.as_ref().map(|s| s.id);
+    let holds = |w: &&WorkerRow| w.campaign == Some(f.campaign.id) && w.snapshot.is_some();
+    let other = f.workers.iter().filter(holds).filter(|w| w.snapshot != wanted).count();
+    let (light, text) = match (other, wanted) {
+        (_, None) => (Light::Red, "there is no snapshot to compare".to_owned()),
+        (0, Some(id)) => (Light::Green, format!("every loaded worker has snapshot {:.12}", id.to_string())),
+        (n, Some(id)) => {
+            (Light::Red, format!("{n} workers hold another snapshot than {:.12}", id.to_string()))
+        }
+    };
+    made("snapshot_hash", false, light, text)
+}
+
+fn payload_size(f: &Facts<'_>) -> Check {
+    let largest = f.workers.iter().filter(|w| is_ready(f, w)).map(|w| w.payload_bytes_max).max().unwrap_or(0);
+    let light = if largest as usize > PAYLOAD_BYTES_MAX { Light::Red } else { Light::Green };
+    let text = match largest {
+        0 => format!("checked when it was written; at most {PAYLOAD_BYTES_MAX} bytes are allowed"),
+        n => format!("the largest payload has {n} of {PAYLOAD_BYTES_MAX} bytes"),
+    };
+    made("payload_size", false, light, text)
+}
+
+fn gateways(f: &Facts<'_>) -> Check {
+    let push: Vec<_> =
+        f.workers.iter().filter(|w| w.role == Role::Push && w.campaign == Some(f.campaign.id)).collect();
+    let wanted = f.campaign.snapshot.iter().flat_map(|s| &s.devices).filter(|(_, n)| **n > 0).map(|(g, _)| g);
+    for gateway in wanted {
+        let links = || push.iter().flat_map(|w| &w.links).filter(|l| l.gateway == *gateway);
+        let (connections, streams) =
+            links().fold((0, 0), |(c, s), l| (c + l.connections, s + u64::from(l.streams)));
+        if connections == 0 {
+            let why =
+                links().find_map(|l| l.trouble.clone()).unwrap_or_else(|| "none is configured".to_owned());
+            return made("gateways", true, Light::Red, format!("no connection to {gateway}: {why}"));
+        }
+        if streams == 0 {
+            return made("gateways", true, Light::Amber, format!("{gateway} allows no stream yet"));
+        }
+    }
+    let total: u32 = push.iter().flat_map(|w| &w.links).map(|l| l.connections).sum();
+    made(
+        "gateways",
+        true,
+        Light::Green,
+        format!("{total} connections open; each is proven by its first real request"),
+    )
+}
+
+fn credentials(f: &Facts<'_>) -> Check {
+    let links = f.workers.iter().filter(|w| w.role == Role::Push).flat_map(|w| &w.links);
+    let ends = links.filter_map(|l| l.credentials_until.map(|until| (until, &l.gateway)));
+    let (light, text) = match ends.min() {
+        Some((until, gateway)) if until <= f.now => {
+            (Light::Red, format!("the credentials for {gateway} have expired"))
+        }
+        Some((until, gateway)) if until.since(f.now) < CREDENTIALS_AMBER => (
+            Light::Amber,
+            format!("the credentials for {gateway} are renewed within {} s", until.since(f.now).as_secs()),
+        ),
+        _ => (Light::Green, "valid".to_owned()),
+    };
+    made("credentials", true, light, text)
+}
+
+fn quota(f: &Facts<'_>) -> Check {
+    let mut worst = (Light::Green, "no quota is in the way".to_owned());
+    for platform in Platform::ALL {
+        let devices =
+            f.campaign.snapshot.as_ref().and_then(|s| s.devices.get(platform.label())).copied().unwrap_or(0);
+        let links = f.workers.iter().flat_map(|w| &w.links).filter(|l| l.gateway == platform.label());
+        let Some(per_s) = links.filter_map(|l| l.quota_per_s).min().filter(|q| *q > 0 && devices > 0) else {
+            continue;
+        };
+        let ms = devices.saturating_mul(1000) / per_s;
+        let light = match ms {
+            ms if ms > f.campaign.options.deadline_ms => Light::Red,
+            ms if ms > LATE_MS.unsigned_abs() => Light::Amber,
+            _ => Light::Green,
+        };
+        if light >= worst.0 {
+            let (gateway, seconds) = (platform.label(), ms.div_ceil(1000));
+            let text = format!(
+                "at {per_s}/s, {gateway}'s {devices} devices take about {seconds} s; ask for more quota early"
+            );
+            worst = (light, text);
+        }
+    }
+    made("gateway_quota", true, worst.0, worst.1)
+}
+
+fn queues(f: &Facts<'_>) -> Check {
+    let (s, b) = (f.shards, f.batches);
+    if !s.is_empty() || !b.is_empty() {
+        let n = s.visible + s.in_flight + s.delayed + b.visible + b.in_flight + b.delayed;
+        return made(
+            "queues_empty",
+            true,
+            Light::Red,
+            format!("{n} envelopes of an earlier run are still on the queues"),
+        );
+    }
+    let dead = s.dead + b.dead;
+    let light = if dead > 0 { Light::Amber } else { Light::Green };
+    made("queues_empty", true, light, format!("both queues are empty; {dead} dead letters"))
+}
+
+fn silent(f: &Facts<'_>) -> Check {
+    let devices = f.campaign.snapshot.as_ref().map_or(0, common::campaign::SnapshotRef::device_count);
+    let real = f.workers.iter().any(|w| w.role == Role::Push && !w.rehearsal);
+    let (light, text) = match (f.campaign.content.silent, real) {
+        (false, _) => (Light::Green, "it shows a notification".to_owned()),
+        (true, false) => {
+            (Light::Green, "silent, to stand-in gateways: proves acceptance, not display".to_owned())
+        }
+        (true, true) if devices > SILENT_REAL_DEVICES_MAX => {
+            let max = SILENT_REAL_DEVICES_MAX;
+            (
+                Light::Red,
+                format!(
+                    "a silent campaign through real gateways is capped at {max} devices; this has {devices}"
+                ),
+            )
+        }
+        (true, true) => (Light::Amber, "silent, to real gateways: proves acceptance, not display".to_owned()),
+    };
+    made("silent_size", false, light, text)
+}
+
+fn clock_skew(f: &Facts<'_>) -> Check {
+    let ahead = f.workers.iter().map(|w| w.at.since(f.now)).max().unwrap_or_default();
+    let light = if ahead > SKEW_AMBER { Light::Amber } else { Light::Green };
+    let text = match light {
+        Light::Green => "the workers' clocks agree with this one".to_owned(),
+        _ => format!("a worker's clock is {} ms ahead of this one", ahead.as_millis()),
+    };
+    made("clock_skew", true, light, text)
+}

@@ -1,0 +1,119 @@
+//! Press, canary, abort, resume: the four actions that raise the epoch.
+
+use crate::{Control, ControlError, Who};
+use common::campaign::{Campaign, Stamp, State};
+use common::ids::CampaignId;
+use common::time::UnixMs;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a press came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PressResult {
+    /// This press started it.
+    Pressed,
+    /// Somebody pressed before; nothing was sent twice.
+    AlreadyPressed,
+}
+
+/// The receipt of a press.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Whether it was this press.
+    pub result: PressResult,
+    /// Who pressed first.
+    pub by: String,
+    /// When the first press was written down.
+    pub at: UnixMs,
+    /// Where the campaign stands now.
+    pub state: State,
+    /// Envelopes on their way.
+    pub dispatched: u16,
+    /// Envelopes in all.
+    pub shards: u16,
+    /// One plain sentence.
+    pub sentence: String,
+}
+
+impl Control {
+    /// The press. The conditional write is the gate; the envelopes follow. Pressing again answers who was first, and
+    /// completes what that press left undone.
+    ///
+    /// # Errors
+    /// Why the state does not allow it. Once the gate is written, this answers a receipt even when envelopes are still
+    /// missing: the reconciler sends them.
+    pub async fn press(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Receipt, ControlError> {
+        let stamp = || Stamp::new(&who.name, self.clock.now());
+        let changed = self.change(who, "campaign.press", id, |c| c.press(stamp())).await?;
+        let shards = changed.campaign.frozen().map_or(0, |f| f.shards);
+        let dispatched = match changed.campaign.state {
+            State::Sending => self.dispatch_or_log(&changed.campaign).await,
+            _ => shards,
+        };
+        Ok(receipt(&changed.campaign, changed.by_us, dispatched, shards))
+    }
+
+    async fn dispatch_or_log(&self, campaign: &Campaign) -> u16 {
+        self.dispatch(campaign).await.unwrap_or_else(|error| {
+            tracing::error!(campaign = %campaign.id, %error, "dispatch failed; the reconciler goes on");
+            0
+        })
+    }
+
+    /// Sends 1 % of the batches of an armed campaign.
+    ///
+    /// # Errors
+    /// Why the state does not allow it.
+    pub async fn canary(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Campaign, ControlError> {
+        let stamp = || Stamp::new(&who.name, self.clock.now());
+        let changed = self.change(who, "campaign.canary", id, |c| c.canary(stamp())).await?;
+        self.dispatch_or_log(&changed.campaign).await;
+        Ok(changed.campaign)
+    }
+
+    /// Stops a build, an armed state, or the sending. Answers at once; `stopped` follows when every claim is settled.
+    ///
+    /// # Errors
+    /// Why the state does not allow it.
+    pub async fn abort(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Campaign, ControlError> {
+        let stamp = || Stamp::new(&who.name, self.clock.now());
+        Ok(self.change(who, "campaign.abort", id, |c| c.abort(stamp())).await?.campaign)
+    }
+
+    /// Sends what the ledger says is unsent, after a stop.
+    ///
+    /// # Errors
+    /// Why the state does not allow it, or that another campaign has the fleet by now.
+    pub async fn resume(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Campaign, ControlError> {
+        let stamp = || Stamp::new(&who.name, self.clock.now());
+        if let common::campaign::Decision::Refuse(no) = self.get(id).await?.resume(stamp()) {
+            return Err(no.into());
+        }
+        if let Some(other) = self.stage(id).await? {
+            let detail = format!("the fleet is taken: `{}` is {}", other.name, other.state.label());
+            return Err(common::campaign::Refusal { code: "fleet_taken", detail }.into());
+        }
+        let changed = self.change(who, "campaign.resume", id, |c| c.resume(stamp())).await?;
+        self.dispatch_or_log(&changed.campaign).await;
+        Ok(changed.campaign)
+    }
+}
+
+fn receipt(campaign: &Campaign, by_us: bool, dispatched: u16, shards: u16) -> Receipt {
+    let first = campaign.pressed.clone().unwrap_or_else(|| campaign.created.clone());
+    let at = first.at.rfc3339();
+    let time = at.get(11..23).unwrap_or_default();
+    let sentence = match (by_us, campaign.state) {
+        (true, _) => {
+            format!("pressed by {} at {time} UTC, {dispatched} of {shards} envelopes on their way", first.by)
+        }
+        (false, State::Stopping) => {
+            format!("already pressed by {} at {time} UTC; it is being stopped", first.by)
+        }
+        (false, State::Done) => format!("already pressed by {} at {time} UTC; it is finished", first.by),
+        (false, _) => format!("already pressed by {} at {time} UTC; nothing was sent twice", first.by),
+    };
+    let result = if by_us { PressResult::Pressed } else { PressResult::AlreadyPressed };
+    Receipt { result, by: first.by, at: first.at, state: campaign.state, dispatched, shards, sentence }
+}

@@ -1,0 +1,199 @@
+//! What people look at: live figures ("so far", from the workers' counter rows) and the report (exact, from the ledger).
+
+use crate::{Control, ControlError};
+use common::campaign::{Campaign, State};
+use common::fleet::{CounterRow, WorkerRow};
+use common::ids::CampaignId;
+use common::limits::HEARTBEAT_GOOD_FOR;
+use common::outcome::{Class, Outcome};
+use common::ports::Depth;
+use common::report::Books;
+use common::snapshot::Manifest;
+use common::time::UnixMs;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Sums of the workers' counters: so far, and a second or so behind.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Accepted, by gateway.
+    pub accepted: BTreeMap<String, u64>,
+    /// Refused for good.
+    pub rejected: u64,
+    /// Without an answer.
+    pub ambiguous: u64,
+    /// Not sent before the deadline.
+    pub expired: u64,
+    /// Outcomes other than accepted, by name.
+    pub by_reason: BTreeMap<String, u64>,
+    /// Batches completed.
+    pub batches: u64,
+    /// Shard envelopes that interim workers received.
+    pub fifo_envelopes: u64,
+    /// Batches that interim workers put on the batch queue.
+    pub expanded: u64,
+    /// Outcomes by second since 1970.
+    pub per_second: BTreeMap<i64, u64>,
+}
+
+impl Tally {
+    /// Devices that have an outcome.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        self.accepted.values().sum::<u64>() + self.rejected + self.ambiguous + self.expired
+    }
+
+    /// Adds rows up.
+    #[must_use]
+    pub fn of(rows: &[CounterRow]) -> Self {
+        let mut tally = Self::default();
+        for row in rows {
+            tally.batches += u64::from(row.batches);
+            tally.fifo_envelopes += u64::from(row.shards_received);
+            tally.expanded += u64::from(row.expanded);
+            for (byte, n) in &row.outcomes {
+                tally.outcome(*byte, u64::from(*n), row.second);
+            }
+        }
+        tally
+    }
+
+    fn outcome(&mut self, byte: u8, n: u64, second: i64) {
+        let (outcome, platform) = Outcome::from_byte(byte);
+        match outcome.class() {
+            Class::Accepted => *self.accepted.entry(platform.label().to_owned()).or_default() += n,
+            Class::Rejected => self.rejected += n,
+            Class::Ambiguous => self.ambiguous += n,
+            Class::Expired => self.expired += n,
+            Class::Pending | Class::Aborted => return,
+        }
+        if outcome != Outcome::Accepted {
+            *self.by_reason.entry(outcome.label().to_owned()).or_default() += n;
+        }
+        *self.per_second.entry(second).or_default() += n;
+    }
+}
+
+/// A campaign as it stands now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The record.
+    pub campaign: Campaign,
+    /// Now.
+    pub at: UnixMs,
+    /// Devices in the snapshot.
+    pub devices: u64,
+    /// Figures so far.
+    pub so_far: Tally,
+    /// Shards whose envelope is on the queue or expanded, in the live run.
+    pub shards_dispatched: u64,
+    /// Shards expanded in the live run.
+    pub shards_expanded: u64,
+    /// The FIFO queue: visible and in flight.
+    pub shard_queue: (u64, u64),
+    /// The batch queue: visible and in flight.
+    pub batch_queue: (u64, u64),
+}
+
+/// The after-action report, exact: its books are made from the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The record: who created, armed, pressed, stopped; runs; options.
+    pub campaign: Campaign,
+    /// When this report was made.
+    pub at: UnixMs,
+    /// Whether the books can still change.
+    pub is_final: bool,
+    /// The books.
+    pub books: Books,
+    /// Users in the snapshot.
+    pub users: u64,
+    /// Lines uploaded.
+    pub uploaded: u64,
+    /// Users left out, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Shard envelopes received by interim workers.
+    pub fifo_envelopes: u64,
+    /// Outcomes per second, from the workers' counters.
+    pub per_second: BTreeMap<i64, u64>,
+}
+
+fn pair(depth: Depth) -> (u64, u64) {
+    (depth.visible + depth.delayed, depth.in_flight)
+}
+
+impl Control {
+    async fn tally(&self, campaign: &Campaign) -> Result<Tally, ControlError> {
+        let Some(first) = campaign.runs.first() else { return Ok(Tally::default()) };
+        let rows = self.backend.fleet.counters(campaign.id, first.stamp.at.0.div_euclid(1000)).await?;
+        Ok(Tally::of(&rows))
+    }
+
+    /// How a campaign stands now.
+    ///
+    /// # Errors
+    /// When there is no such campaign.
+    pub async fn status(&self, id: CampaignId) -> Result<Status, ControlError> {
+        let campaign = self.get(id).await?;
+        let so_far = self.tally(&campaign).await?;
+        let epoch = campaign.runs.last().map(|r| r.epoch);
+        let shards = if epoch.is_some() { self.backend.ledger.shards(id).await? } else { Vec::new() };
+        let of_run = || shards.iter().filter(|s| Some(s.epoch) == epoch);
+        Ok(Status {
+            devices: campaign.snapshot.as_ref().map_or(0, common::campaign::SnapshotRef::device_count),
+            shards_dispatched: of_run().count() as u64,
+            shards_expanded: of_run().filter(|s| s.expanded_at.is_some()).count() as u64,
+            shard_queue: pair(self.backend.shards.depth().await?),
+            batch_queue: pair(self.backend.batches.depth().await?),
+            at: self.clock.now(),
+            so_far,
+            campaign,
+        })
+    }
+
+    /// The report. While sending, its books are read from the ledger as they are now.
+    ///
+    /// # Errors
+    /// When there is no such campaign, or nothing of it was ever sent.
+    pub async fn report(&self, id: CampaignId) -> Result<Report, ControlError> {
+        let campaign = self.get(id).await?;
+        let Some(snapshot) = campaign.snapshot.clone() else {
+            return Err(ControlError::NotFound(format!(
+                "`{}` has no snapshot yet, so there is nothing to report",
+                campaign.name
+            )));
+        };
+        let books = match (&campaign.books, campaign.state) {
+            (Some(books), State::Done | State::Stopped) => books.clone(),
+            _ => self.read_books(&campaign, false).await?.books,
+        };
+        let tally = self.tally(&campaign).await?;
+        Ok(Report {
+            at: self.clock.now(),
+            is_final: campaign.state == State::Done,
+            books,
+            users: snapshot.users,
+            uploaded: snapshot.uploaded,
+            dropped: snapshot.dropped.iter().map(|(reason, n)| (reason.label().to_owned(), *n)).collect(),
+            fifo_envelopes: tally.fifo_envelopes,
+            per_second: tally.per_second,
+            campaign,
+        })
+    }
+
+    /// Live workers' heartbeat rows.
+    ///
+    /// # Errors
+    /// As the backend says.
+    pub async fn workers(&self) -> Result<Vec<WorkerRow>, ControlError> {
+        Ok(self.backend.fleet.workers(self.clock.now().minus(HEARTBEAT_GOOD_FOR)).await?)
+    }
+
+    /// The manifest of a campaign's snapshot, for listing it.
+    ///
+    /// # Errors
+    /// When there is no snapshot.
+    pub async fn snapshot_manifest(&self, id: CampaignId) -> Result<Manifest, ControlError> {
+        self.manifest(&self.get(id).await?).await
+    }
+}

@@ -1,0 +1,142 @@
+//! One shard envelope, from the queue to its deletion.
+//!
+//! The order is what keeps it safe: batches on their queue, then the mark in the ledger, then the deletion. A crash in
+//! between expands again, which the ledger's claims make harmless.
+
+use crate::expand::numbers;
+use crate::keep::Keep;
+use crate::load::LoadError;
+use crate::sender::{SendEnd, send_all};
+use crate::worker::InterimWorker;
+use common::envelope::ShardEnvelope;
+use common::limits::LOOK_EVERY;
+use common::plan::{self, Gate};
+use common::ports::{AckId, PortError, Received};
+use std::time::Duration;
+
+/// Longest time that a given-back envelope stays hidden.
+const GIVE_BACK_MAX: Duration = Duration::from_secs(8);
+
+/// What became of one shard envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handled {
+    /// Its batches are on the queue and the ledger says so.
+    Expanded,
+    /// Of an older run, past its deadline, or expanded before: deleted.
+    Dropped,
+    /// Not now: given back.
+    GivenBack,
+    /// Unreadable: left for the dead-letter queue.
+    Poison,
+}
+
+/// What to do with the envelope in the end.
+enum End {
+    Delete(Handled),
+    GiveBack,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+impl InterimWorker {
+    /// Handles one envelope that was received.
+    pub(crate) async fn handle(&self, received: Received) -> Handled {
+        let envelope = match ShardEnvelope::decode(&received.body) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let (receives, bytes) = (received.receive_count, received.body.len());
+                tracing::error!(%error, receives, bytes, "unreadable shard envelope, left for the dead-letter queue");
+                return Handled::Poison;
+            }
+        };
+        let keep = Keep::start(self.backend.shards.clone(), received.ack.clone());
+        let end = self.expand(&envelope, &keep).await;
+        drop(keep);
+        let (campaign, shard) = (envelope.head.campaign, envelope.shard);
+        match end {
+            Ok(End::Delete(handled)) => {
+                self.delete(&received.ack).await;
+                handled
+            }
+            Ok(End::GiveBack) => self.give_back(&received).await,
+            Err(error) => {
+                tracing::warn!(%campaign, %shard, %error, "shard not expanded, given back");
+                self.give_back(&received).await
+            }
+        }
+    }
+
+    async fn expand(&self, envelope: &ShardEnvelope, keep: &Keep) -> Result<End, Trouble> {
+        let (head, shard) = (&envelope.head, envelope.shard);
+        match self.gate(envelope).await? {
+            Gate::Go => {}
+            Gate::Drop => return Ok(End::Delete(Handled::Dropped)),
+            Gate::LookAgain => return Ok(End::GiveBack),
+        }
+        self.count(head.campaign, 1, 0);
+        if self.is_expanded(envelope).await? {
+            return Ok(End::Delete(Handled::Dropped));
+        }
+        let held = self.snapshot(head.campaign, head.snapshot).await?;
+        let object = held.shard(shard).await?;
+        let resend = self.watch.campaign().is_some_and(|c| c.options.resend_ambiguous);
+        let numbers = numbers(&self.backend.ledger, envelope, object.batches(), resend).await?;
+        let open = || self.watch.may_send(head) && !keep.is_lost() && !self.is_stopped();
+        let count = |entries| self.count(head.campaign, 0, entries);
+        let (flight, began) = (self.config.sends_in_flight, self.clock.mono());
+        let end = send_all(&self.backend.batches, (head, &object, &numbers), flight, &open, &count).await;
+        if end == SendEnd::Closed {
+            let over = self.watch.gate(head) == Gate::Drop;
+            return Ok(if over { End::Delete(Handled::Dropped) } else { End::GiveBack });
+        }
+        self.backend.ledger.mark_expanded(head.campaign, head.epoch, shard, self.clock.now()).await?;
+        let took_ms = self.clock.mono().saturating_sub(began).as_millis();
+        let (campaign, epoch) = (head.campaign, head.epoch);
+        tracing::info!(%campaign, %epoch, %shard, batches = numbers.len(), took_ms, "shard expanded");
+        Ok(End::Delete(Handled::Expanded))
+    }
+
+    /// By the last look, by a new one, or, for a campaign that is not the slot's, by its own record.
+    async fn gate(&self, envelope: &ShardEnvelope) -> Result<Gate, PortError> {
+        let head = &envelope.head;
+        if self.watch.gate(head) != Gate::LookAgain {
+            return Ok(self.watch.gate(head));
+        }
+        let view = self.watch.look().await?;
+        if view.campaign.is_some_and(|c| c.id == head.campaign) {
+            return Ok(self.watch.gate(head));
+        }
+        let live = self.backend.campaigns.get(head.campaign).await?.and_then(|c| plan::head(&c));
+        let over = live.is_none_or(|live| live.epoch > head.epoch);
+        Ok(if over { Gate::Drop } else { Gate::LookAgain })
+    }
+
+    async fn is_expanded(&self, envelope: &ShardEnvelope) -> Result<bool, PortError> {
+        let records = self.backend.ledger.shards(envelope.head.campaign).await?;
+        let this = records.iter().find(|r| r.shard == envelope.shard && r.epoch == envelope.head.epoch);
+        Ok(this.is_some_and(|r| r.expanded_at.is_some()))
+    }
+
+    async fn delete(&self, ack: &AckId) {
+        if let Err(error) = self.backend.shards.delete(std::slice::from_ref(ack)).await {
+            // It comes back, is found expanded, and is deleted then.
+            tracing::warn!(%error, "shard envelope not deleted");
+        }
+    }
+
+    async fn give_back(&self, received: &Received) -> Handled {
+        // At once when leaving; else later each time, so that an outage does not eat up the receives.
+        let pause = LOOK_EVERY.saturating_mul(1 << received.receive_count.min(10)).min(GIVE_BACK_MAX);
+        let pause = if self.is_stopped() { Duration::ZERO } else { pause };
+        if let Err(error) = self.backend.shards.hide(std::slice::from_ref(&received.ack), pause).await {
+            tracing::warn!(%error, "shard envelope not given back");
+        }
+        Handled::GivenBack
+    }
+}

@@ -1,0 +1,64 @@
+//! The worker's heartbeat and counter rows.
+
+use crate::worker::InterimWorker;
+use common::fleet::{Role, WorkerRow};
+use common::ids::{CampaignId, SnapshotId};
+
+/// How far loading is: what the heartbeat says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The campaign that is loaded for.
+    pub(crate) campaign: Option<CampaignId>,
+    /// The snapshot that is whole in memory.
+    pub(crate) snapshot: Option<SnapshotId>,
+    /// How long loading took, in milliseconds.
+    pub(crate) prepare_ms: u64,
+    /// Why it is not ready.
+    pub(crate) trouble: Option<String>,
+}
+
+impl InterimWorker {
+    /// Writes the heartbeat row, and the counter rows of seconds that are over.
+    pub async fn report(&self) {
+        if let Err(error) = self.backend.fleet.beat(&self.row()).await {
+            tracing::warn!(%error, "heartbeat not written");
+        }
+        self.flush_counters(false).await;
+    }
+
+    /// Writes counter rows; with `all`, also that of the current second.
+    pub(crate) async fn flush_counters(&self, all: bool) {
+        let rows = self.counters().take(self.id, self.clock.now(), all);
+        for (campaign, row) in rows {
+            if let Err(error) = self.backend.fleet.count(campaign, &row).await {
+                tracing::warn!(%campaign, %error, "counter row not written, kept");
+                self.counters().put_back(campaign, &row);
+            }
+        }
+    }
+
+    fn row(&self) -> WorkerRow {
+        let progress = self.progress.borrow().clone();
+        let campaign = self.watch.campaign();
+        WorkerRow {
+            worker: self.id,
+            role: Role::Interim,
+            at: self.clock.now(),
+            started_at: self.started_at,
+            campaign: progress.campaign,
+            epoch: self.watch.epoch(),
+            snapshot: progress.snapshot,
+            content: None,
+            prepare_ms: progress.prepare_ms,
+            ready: progress.snapshot.is_some()
+                && progress.trouble.is_none()
+                && progress.campaign == campaign.map(|c| c.id),
+            trouble: progress.trouble,
+            claims: u32::try_from(self.busy()).unwrap_or(u32::MAX),
+            tripped: false,
+            links: Vec::new(),
+            payload_bytes_max: 0,
+            rehearsal: false,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Puts batch envelopes on the queue: many calls in flight, failed entries again, and an end as soon as the gate closes.
+
+use crate::expand::calls;
+use common::envelope::{Head, NewEnvelope};
+use common::ids::BatchNo;
+use common::ports::{EntryResult, Queue};
+use common::snapshot::Shard;
+use futures::{StreamExt, stream};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Pause before the first repetition; doubled for each further one.
+const BACK_OFF: Duration = Duration::from_millis(50);
+/// Longest pause between repetitions.
+const BACK_OFF_MAX: Duration = Duration::from_secs(2);
+
+/// What sending a shard's batches came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SendEnd {
+    /// All are on the queue.
+    All,
+    /// The gate closed first; some may be on the queue.
+    Closed,
+}
+
+/// Sends the batches with these numbers. `open` is asked before every call; `count` is told of each call's entries.
+pub(crate) async fn send_all(
+    queue: &Arc<dyn Queue>,
+    (head, shard, numbers): (&Head, &Shard, &[BatchNo]),
+    in_flight: usize,
+    open: &(dyn Fn() -> bool + Sync),
+    count: &(dyn Fn(usize) + Sync),
+) -> SendEnd {
+    let numbered = calls(head, shard, numbers).enumerate();
+    let sent = stream::iter(numbered).map(|(n, call)| send_call(queue, call, n, open, count));
+    let mut sent = sent.buffer_unordered(in_flight.max(1));
+    let mut end = SendEnd::All;
+    // Once closed, every call that is left answers at once: the rest of the shard is not even encoded.
+    while let Some(whole) = sent.next().await {
+        if !whole {
+            end = SendEnd::Closed;
+            break;
+        }
+    }
+    end
+}
+
+/// One call, until every entry is in. False when the gate closed first.
+async fn send_call(
+    queue: &Arc<dyn Queue>,
+    mut call: Vec<NewEnvelope>,
+    number: usize,
+    open: &(dyn Fn() -> bool + Sync),
+    count: &(dyn Fn(usize) + Sync),
+) -> bool {
+    for turn in 0_u32.. {
+        if !open() {
+            return false;
+        }
+        match queue.send(&call).await {
+            Ok(answers) => {
+                let before = call.len();
+                call = failed(call, &answers);
+                count(before - call.len());
+            }
+            Err(error) => tracing::warn!(%error, entries = call.len(), "batch envelopes not sent, trying again"),
+        }
+        if call.is_empty() {
+            return true;
+        }
+        tokio::time::sleep(back_off(turn, number)).await;
+    }
+    false
+}
+
+fn failed(call: Vec<NewEnvelope>, answers: &[EntryResult]) -> Vec<NewEnvelope> {
+    let is_in = |n: usize| answers.get(n) == Some(&EntryResult::Ok);
+    call.into_iter().enumerate().filter(|(n, _)| !is_in(*n)).map(|(_, e)| e).collect()
+}
+
+/// Doubles with each turn, and differs from call to call so that they don't all come back at once.
+fn back_off(turn: u32, number: usize) -> Duration {
+    let whole = BACK_OFF.saturating_mul(1 << turn.min(10)).min(BACK_OFF_MAX);
+    let spread = u32::try_from(number.wrapping_mul(37) % 50).unwrap_or(0);
+    whole * (50 + spread) / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_grows_is_bounded_and_spread() {
+        assert!(back_off(0, 0) < back_off(3, 0));
+        assert!((0..2000).all(|n| back_off(u32::MAX, n) <= BACK_OFF_MAX && back_off(0, n) >= BACK_OFF / 2));
+        assert_ne!(back_off(2, 1), back_off(2, 2));
+    }
+
+    #[test]
+    fn entries_without_an_ok_are_sent_again() {
+        let call = |n: u8| NewEnvelope::plain(vec![n].into());
+        let answers = [EntryResult::Ok, EntryResult::Failed("busy".into())];
+        let left = failed(vec![call(0), call(1), call(2)], &answers);
+        assert_eq!(left, [call(1), call(2)], "a missing answer is no ok");
+    }
+}

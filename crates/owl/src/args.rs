@@ -1,0 +1,63 @@
+//! What people type.
+
+use crate::commands::{campaign, devices, fleet};
+use crate::demo::DemoArgs;
+use crate::up::UpArgs;
+use clap::{Parser, Subcommand};
+
+/// Superb Owl: one press, millions of phones, within seconds.
+#[derive(Parser, Debug)]
+#[command(name = "owl", version, after_help = EXAMPLES, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// Print the result as JSON on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The API to talk to.
+    #[arg(long, global = true, env = "OWL_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub(crate) server: String,
+    /// Your name, for receipts and the audit trail.
+    #[arg(long, global = true, env = "OWL_USER", default_value = "local", value_name = "NAME")]
+    pub(crate) user: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  owl demo                                     the whole way, against gateways that cannot reach a phone
+  owl up --data-dir ./owl-data                 all roles in one process, API on http://127.0.0.1:8080
+  owl devices import devices.csv               who has which devices
+  owl campaign create --name finale --title 'Superb Owl' --body 'Do your lesson'
+  owl campaign upload finale users.csv         who is to get it; waits until the snapshot is built
+  owl campaign arm finale && owl campaign press finale
+  owl receipts finale user42                   why did this user (not) get it?
+
+A campaign is named by its id, the beginning of its id, or its name.
+Exit status: 0 done, 1 failed, 2 usage.";
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Go the whole way in one process against stand-in gateways, and prove that nobody was missed or doubled.
+    Demo(Box<DemoArgs>),
+    /// Run all roles in one process until stopped.
+    Up(UpArgs),
+    /// The device table: who has which devices.
+    #[command(subcommand)]
+    Devices(devices::DevicesCommand),
+    /// Campaigns: what is sent to whom.
+    #[command(subcommand)]
+    Campaign(campaign::CampaignCommand),
+    /// Why did this user (not) get it?
+    Receipts {
+        /// Id, beginning of the id, or name.
+        campaign: String,
+        /// The user's id.
+        user: String,
+    },
+    /// The list of checks that must be green before arming.
+    Preflight(campaign::PreflightArgs),
+    /// The workers.
+    #[command(subcommand)]
+    Fleet(fleet::FleetCommand),
+    /// Run stand-in APNs and FCM gateways (they cannot reach a phone).
+    Gateways(Box<loadtest::gateways::GatewayArgs>),
+}

@@ -1,0 +1,158 @@
+//! A client of the HTTP API: JSON in and out, problems as errors that say what to do.
+
+use anyhow::{Context, anyhow, bail};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::io::Read;
+use std::time::Duration;
+
+/// Talks to one API as one person.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    server: String,
+    user: String,
+}
+
+impl Client {
+    /// A client of `server` (`http://host:port`), signing as `user`.
+    pub(crate) fn new(server: &str, user: &str) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(5)))
+            .max_redirects(0)
+            .build();
+        Self { agent: config.into(), server: server.trim_end_matches('/').to_owned(), user: user.to_owned() }
+    }
+
+    /// The API's address.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.server)
+    }
+
+    /// Reads something.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let call = self.agent.get(self.url(path)).header("owl-user", &self.user).call();
+        self.answer(call)
+    }
+
+    /// Does something; the body is JSON.
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        let call = self.agent.post(self.url(path)).header("owl-user", &self.user).send_json(body);
+        self.answer(call)
+    }
+
+    /// Changes something; the body is JSON.
+    pub(crate) fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        let call = self.agent.patch(self.url(path)).header("owl-user", &self.user).send_json(body);
+        self.answer(call)
+    }
+
+    /// Sends a stream by PUT.
+    pub(crate) fn put_stream<T: DeserializeOwned>(&self, path: &str, kind: Kind, from: impl Read) -> anyhow::Result<T> {
+        self.stream(self.agent.put(self.url(path)), kind, from)
+    }
+
+    /// Sends a stream by POST.
+    pub(crate) fn post_stream<T: DeserializeOwned>(&self, path: &str, kind: Kind, from: impl Read) -> anyhow::Result<T> {
+        self.stream(self.agent.post(self.url(path)), kind, from)
+    }
+
+    fn stream<T: DeserializeOwned>(
+        &self,
+        request: ureq::RequestBuilder<ureq::typestate::WithBody>,
+        kind: Kind,
+        mut from: impl Read,
+    ) -> anyhow::Result<T> {
+        let mut request = request.header("owl-user", &self.user).content_type(kind.content_type);
+        if let Some(encoding) = kind.encoding {
+            request = request.header("content-encoding", encoding);
+        }
+        let call = request.send(ureq::SendBody::from_reader(&mut from));
+        self.answer(call)
+    }
+
+    fn answer<T: DeserializeOwned>(&self, call: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> anyhow::Result<T> {
+        let mut response = call.map_err(|e| anyhow!("{e}")).with_context(|| {
+            format!("no answer from {}; is `owl up` running there? (--server or OWL_SERVER names another)", self.server)
+        })?;
+        let status = response.status();
+        let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().context("the answer broke off")?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).context("the answer is not what this version of owl expects");
+        }
+        bail!("{}", problem(status.as_u16(), &body))
+    }
+}
+
+/// The plain sentence of a problem+json answer, with the place.
+fn problem(status: u16, body: &[u8]) -> String {
+    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+        return format!("HTTP {status}: {}", common::ids::clip(&String::from_utf8_lossy(body)));
+    };
+    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let detail = text("detail").or_else(|| text("title")).unwrap_or_else(|| format!("HTTP {status}"));
+    match text("field").filter(|field| !detail.starts_with(field.as_str())) {
+        Some(field) => format!("{field}: {detail}"),
+        None => detail,
+    }
+}
+
+/// What a stream holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// Content-Type.
+    pub(crate) content_type: &'static str,
+    /// Content-Encoding.
+    pub(crate) encoding: Option<&'static str>,
+}
+
+impl Kind {
+    /// Guesses from a file's name: `.csv`, `.ndjson` or `.jsonl`, anything else is plain; `.gz` and `.zst` on top.
+    pub(crate) fn of(file: &std::path::Path) -> Self {
+        let name = file.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let (name, encoding) = match (name.strip_suffix(".gz"), name.strip_suffix(".zst")) {
+            (Some(rest), _) => (rest, Some("gzip")),
+            (_, Some(rest)) => (rest, Some("zstd")),
+            _ => (name.as_str(), None),
+        };
+        let content_type = match name.rsplit('.').next() {
+            Some("csv") => "text/csv",
+            Some("ndjson" | "jsonl") => "application/x-ndjson",
+            _ => "text/plain",
+        };
+        Self { content_type, encoding }
+    }
+}
+
+/// A path segment with everything but unreserved characters percent-encoded.
+pub(crate) fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_and_segments() {
+        assert_eq!(Kind::of("a/users.csv.gz".as_ref()), Kind { content_type: "text/csv", encoding: Some("gzip") });
+        assert_eq!(Kind::of("users.jsonl".as_ref()), Kind { content_type: "application/x-ndjson", encoding: None });
+        assert_eq!(Kind::of("users".as_ref()).content_type, "text/plain");
+        assert_eq!(segment("a/b ü"), "a%2Fb%20%C3%BC");
+        assert_eq!(problem(409, br#"{"title":"t","detail":"arm it first","field":"x"}"#), "x: arm it first");
+        assert_eq!(problem(500, b"<html>"), "HTTP 500: <html>");
+    }
+}

@@ -1,0 +1,398 @@
+//! `owl campaign`: from creation to report.
+
+use super::create::{ContentArgs, OptionArgs, parse_duration};
+use super::print;
+use crate::client::{Client, Kind};
+use crate::output;
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use common::campaign::{Campaign, State};
+use control::{ArmRequest, Preflight, Receipt, Report, Status};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often a command that waits looks again.
+const LOOK: Duration = Duration::from_millis(250);
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum CampaignCommand {
+    /// Create a campaign in draft.
+    Create {
+        /// Its name.
+        #[arg(long)]
+        name: String,
+        #[command(flatten)]
+        content: ContentArgs,
+        #[command(flatten)]
+        options: OptionArgs,
+    },
+    /// Change its name, content or deadline.
+    Edit {
+        /// Id, beginning of the id, or name.
+        campaign: String,
+        /// A new name.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        content: ContentArgs,
+        #[command(flatten)]
+        options: OptionArgs,
+    },
+    /// Upload its audience: CSV with the header user_id, NDJSON, or one id a line; gzip and zstd by the file's ending.
+    Upload {
+        /// Id, beginning of the id, or name.
+        campaign: String,
+        /// The file.
+        file: PathBuf,
+        /// Return at once instead of waiting until the snapshot is built.
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// Freeze it, once every check is green: the button works from then on.
+    Arm(ArmArgs),
+    /// Take it back to ready.
+    Disarm(Id),
+    /// Send 1 % of the batches of an armed campaign.
+    Canary(Id),
+    /// Press the button.
+    Press(PressArgs),
+    /// Stop it: a build, an armed state, or the sending.
+    Abort(Id),
+    /// Send the rest, after a stop.
+    Resume(Id),
+    /// How it stands now.
+    Status {
+        /// Id, beginning of the id, or name.
+        campaign: String,
+        /// Look again every second until it is finished or stopped.
+        #[arg(long)]
+        watch: bool,
+    },
+    /// The exact books, from the ledger.
+    Report(Id),
+    /// A draft with the same content and options.
+    Clone {
+        /// Id, beginning of the id, or name.
+        campaign: String,
+        /// The copy's name.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// The newest campaigns.
+    List,
+    /// What the notification looks like for each gateway and locale.
+    Preview(Id),
+    /// What is in its snapshot: the manifest, or one batch of one shard.
+    Snapshot {
+        /// Id, beginning of the id, or name.
+        campaign: String,
+        /// Shard, counted from 0.
+        shard: Option<u16>,
+        /// Batch within the shard, counted from 0.
+        #[arg(default_value_t = 0)]
+        batch: u32,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Id {
+    /// Id, beginning of the id, or name.
+    campaign: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ArmArgs {
+    /// Id, beginning of the id, or name.
+    campaign: String,
+    /// Interim workers that are expected.
+    #[arg(long, default_value_t = 1)]
+    interim: u32,
+    /// Push workers that are expected.
+    #[arg(long, default_value_t = 1)]
+    push: u32,
+    /// How many of a hundred of them suffice.
+    #[arg(long, default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100))]
+    percent: u8,
+    /// Override a check, with the reason: --override snapshot='older list is fine'. May be repeated.
+    #[arg(long = "override", value_name = "CHECK=REASON")]
+    overrides: Vec<String>,
+    /// How long to wait for the workers to load the snapshot.
+    #[arg(long, default_value = "20s", value_parser = parse_duration)]
+    wait: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PressArgs {
+    /// Id, beginning of the id, or name.
+    campaign: String,
+    /// Wait until it is finished, and print the report.
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PreflightArgs {
+    /// Id, beginning of the id, or name.
+    campaign: String,
+    /// Interim workers that are expected (the ones it was armed with, or 1).
+    #[arg(long)]
+    interim: Option<u32>,
+    /// Push workers that are expected.
+    #[arg(long)]
+    push: Option<u32>,
+}
+
+pub(crate) fn run(client: &Client, command: CampaignCommand, json: bool) -> anyhow::Result<bool> {
+    match command {
+        CampaignCommand::Create { name, content, options } => create(client, &name, &content, &options, json),
+        CampaignCommand::Edit { campaign, name, content, options } => {
+            edit(client, &campaign, name, &content, &options, json)
+        }
+        CampaignCommand::Upload { campaign, file, no_wait } => upload(client, &campaign, &file, !no_wait, json),
+        CampaignCommand::Arm(args) => arm(client, &args, json),
+        CampaignCommand::Disarm(id) => act(client, &id, "disarm", json),
+        CampaignCommand::Canary(id) => act(client, &id, "canary", json),
+        CampaignCommand::Abort(id) => act(client, &id, "abort", json),
+        CampaignCommand::Resume(id) => act(client, &id, "resume", json),
+        CampaignCommand::Press(args) => press(client, &args, json),
+        CampaignCommand::Status { campaign, watch } => status(client, &campaign, watch, json),
+        CampaignCommand::Report(id) => report(client, &resolve(client, &id.campaign)?, json),
+        CampaignCommand::Clone { campaign, name } => {
+            let body = name.map_or_else(|| json!({}), |name| json!({ "name": name }));
+            show(client, &format!("/v1/campaigns/{}/clone", resolve(client, &campaign)?), &body, json)
+        }
+        CampaignCommand::List => list(client, json),
+        CampaignCommand::Preview(id) => raw(client, &format!("/v1/campaigns/{}/preview", resolve(client, &id.campaign)?), json),
+        CampaignCommand::Snapshot { campaign, shard, batch } => {
+            let base = format!("/v1/campaigns/{}/snapshot", resolve(client, &campaign)?);
+            raw(client, &shard.map_or(base.clone(), |s| format!("{base}/shards/{s}/batches/{batch}")), json)
+        }
+    }
+}
+
+/// Finds a campaign by its id, the beginning of its id, or its name.
+pub(crate) fn resolve(client: &Client, given: &str) -> anyhow::Result<String> {
+    if given.parse::<common::ids::CampaignId>().is_ok() {
+        return Ok(given.to_owned());
+    }
+    let all: Campaigns = client.get("/v1/campaigns?limit=1000")?;
+    let fits = |c: &&Campaign| c.name == given || (given.len() >= 4 && c.id.to_string().starts_with(given));
+    let found: Vec<_> = all.campaigns.iter().filter(fits).collect();
+    match found.as_slice() {
+        [one] => Ok(one.id.to_string()),
+        [] => bail!("there is no campaign `{given}`; `owl campaign list` shows them"),
+        several => {
+            let ids: Vec<_> = several.iter().map(|c| c.id.to_string()).collect();
+            bail!("`{given}` may mean {}; give an id", ids.join(" or "))
+        }
+    }
+}
+
+#[derive(serde::Deserialize, serde::Serialize)]
+struct Campaigns {
+    campaigns: Vec<Campaign>,
+}
+
+fn list(client: &Client, json: bool) -> anyhow::Result<bool> {
+    let all: Campaigns = client.get("/v1/campaigns?limit=100")?;
+    if json {
+        output::json(&all)?;
+    } else if all.campaigns.is_empty() {
+        println!("no campaign yet; `owl campaign create --help` shows how to make one");
+    } else {
+        all.campaigns.iter().for_each(print::campaign_line);
+    }
+    Ok(true)
+}
+
+fn show(client: &Client, path: &str, body: &Value, json: bool) -> anyhow::Result<bool> {
+    let campaign: Campaign = client.post(path, body)?;
+    if json {
+        output::json(&campaign)?;
+    } else {
+        print::campaign(&campaign);
+    }
+    Ok(true)
+}
+
+fn raw(client: &Client, path: &str, json: bool) -> anyhow::Result<bool> {
+    let value: Value = client.get(path)?;
+    if json {
+        output::json(&value)?;
+    } else {
+        println!("{}", serde_json::to_string_pretty(&value)?);
+    }
+    Ok(true)
+}
+
+fn act(client: &Client, id: &Id, action: &str, json: bool) -> anyhow::Result<bool> {
+    show(client, &format!("/v1/campaigns/{}/{action}", resolve(client, &id.campaign)?), &json!({}), json)
+}
+
+fn create(
+    client: &Client,
+    name: &str,
+    content: &ContentArgs,
+    options: &OptionArgs,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let Some(content) = content.read()? else {
+        bail!("nothing to send: give --title and --body, or --content FILE, or --silent");
+    };
+    let options = options.onto(common::campaign::Options::default());
+    show(client, "/v1/campaigns", &json!({ "name": name, "content": content, "options": options }), json)
+}
+
+fn edit(
+    client: &Client,
+    campaign: &str,
+    name: Option<String>,
+    content: &ContentArgs,
+    options: &OptionArgs,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let path = format!("/v1/campaigns/{}", resolve(client, campaign)?);
+    let mut body = serde_json::Map::new();
+    if let Some(name) = name {
+        body.insert("name".into(), json!(name));
+    }
+    if let Some(content) = content.read()? {
+        body.insert("content".into(), json!(content));
+    }
+    if options.any() {
+        let now: Campaign = client.get(&path)?;
+        body.insert("options".into(), json!(options.onto(now.options)));
+    }
+    if body.is_empty() {
+        bail!("nothing to change: give --name, --title, --body, --content or --deadline");
+    }
+    let campaign: Campaign = client.patch(&path, &body)?;
+    if json {
+        output::json(&campaign)?;
+    } else {
+        print::campaign(&campaign);
+    }
+    Ok(true)
+}
+
+fn upload(client: &Client, campaign: &str, path: &Path, wait: bool, json: bool) -> anyhow::Result<bool> {
+    let id = resolve(client, campaign)?;
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let size = file.metadata()?.len();
+    let bar = output::progress("uploading", Some(size));
+    let url = format!("/v1/campaigns/{id}/audience");
+    let _: Value = client.put_stream(&url, Kind::of(path), bar.wrap_read(file))?;
+    bar.finish_and_clear();
+    if !json {
+        print::uploaded(path, size);
+    }
+    let campaign = if wait { built(client, &id)? } else { client.get(&format!("/v1/campaigns/{id}"))? };
+    if json {
+        output::json(&campaign)?;
+    } else {
+        print::campaign(&campaign);
+    }
+    Ok(campaign.state != State::Failed)
+}
+
+/// Waits until the snapshot is built, or has failed.
+pub(crate) fn built(client: &Client, id: &str) -> anyhow::Result<Campaign> {
+    let bar = output::progress("building snapshot", None);
+    loop {
+        let campaign: Campaign = client.get(&format!("/v1/campaigns/{id}"))?;
+        if campaign.state != State::Building {
+            bar.finish_and_clear();
+            return Ok(campaign);
+        }
+        if let Some(build) = &campaign.build {
+            bar.set_message(build.stage.clone());
+            bar.set_position(build.done);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn arm(client: &Client, args: &ArmArgs, json: bool) -> anyhow::Result<bool> {
+    let id = resolve(client, &args.campaign)?;
+    let mut request = ArmRequest::default();
+    (request.expect.interim, request.expect.push, request.expect.percent) = (args.interim, args.push, args.percent);
+    request.wait_ms = u64::try_from(args.wait.as_millis()).unwrap_or(u64::MAX);
+    for text in &args.overrides {
+        let (check, reason) = text.split_once('=').with_context(|| format!("`{text}` is not CHECK=REASON"))?;
+        request.overrides.insert(check.to_owned(), reason.to_owned());
+    }
+    show(client, &format!("/v1/campaigns/{id}/arm"), &json!(request), json)
+}
+
+pub(crate) fn preflight(client: &Client, args: &PreflightArgs, json: bool) -> anyhow::Result<bool> {
+    let id = resolve(client, &args.campaign)?;
+    let mut query: Vec<String> = Vec::new();
+    query.extend(args.interim.map(|n| format!("interim={n}")));
+    query.extend(args.push.map(|n| format!("push={n}")));
+    let checks: Preflight = client.get(&format!("/v1/campaigns/{id}/preflight?{}", query.join("&")))?;
+    if json {
+        output::json(&checks)?;
+    } else {
+        print::preflight(&checks);
+    }
+    Ok(checks.go)
+}
+
+fn press(client: &Client, args: &PressArgs, json: bool) -> anyhow::Result<bool> {
+    let id = resolve(client, &args.campaign)?;
+    let receipt: Receipt = client.post(&format!("/v1/campaigns/{id}/press"), &json!({}))?;
+    if json && !args.wait {
+        output::json(&receipt)?;
+    } else if !json {
+        println!("{}", receipt.sentence);
+    }
+    if !args.wait {
+        return Ok(true);
+    }
+    watch(client, &id, true)?;
+    report(client, &id, json)
+}
+
+fn status(client: &Client, campaign: &str, keep_on: bool, json: bool) -> anyhow::Result<bool> {
+    let id = resolve(client, campaign)?;
+    if keep_on {
+        watch(client, &id, json)?;
+    }
+    let status: Status = client.get(&format!("/v1/campaigns/{id}/status"))?;
+    if json {
+        output::json(&status)?;
+    } else {
+        print::status(&status);
+    }
+    Ok(true)
+}
+
+/// Follows a campaign until nothing more happens by itself.
+fn watch(client: &Client, id: &str, quiet: bool) -> anyhow::Result<()> {
+    let mut bar = None;
+    loop {
+        let status: Status = client.get(&format!("/v1/campaigns/{id}/status"))?;
+        let bar = bar.get_or_insert_with(|| output::progress("settled so far", Some(status.devices)));
+        bar.set_position(status.so_far.settled().min(status.devices));
+        if matches!(status.campaign.state, State::Done | State::Stopped | State::Draft | State::Ready | State::Failed) {
+            bar.finish_and_clear();
+            return Ok(());
+        }
+        if !quiet && bar.is_hidden() {
+            println!("{}: {} of {} settled", status.campaign.state.label(), status.so_far.settled(), status.devices);
+        }
+        std::thread::sleep(LOOK * 4);
+    }
+}
+
+fn report(client: &Client, id: &str, json: bool) -> anyhow::Result<bool> {
+    let report: Report = client.get(&format!("/v1/campaigns/{id}/report"))?;
+    if json {
+        output::json(&report)?;
+    } else {
+        print::campaign(&report.campaign);
+        print::report(&report);
+    }
+    Ok(report.books.balance())
+}

@@ -1,0 +1,269 @@
+//! `owl demo`: the whole way that a team goes, in one process against stand-in gateways in a second one, ending with a
+//! report and the proof that nobody was missed or doubled.
+
+mod gateways;
+mod generate;
+mod summary;
+mod verify;
+
+use crate::client::{Client, Kind};
+use crate::commands::campaign::built;
+use crate::commands::create::parse_duration;
+use crate::commands::devices::imported;
+use crate::up::{self, Running};
+use crate::{output, process};
+use anyhow::{Context, bail};
+use clap::Args;
+use common::campaign::{Campaign, State};
+use common::content::{Content, Text};
+use control::{ArmRequest, Preflight, Receipt, Report, Status};
+use gateways::GatewayProcess;
+use generate::Made;
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use summary::Summary;
+
+/// How often the demo looks at the campaign while it sends.
+const LOOK: Duration = Duration::from_millis(100);
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  owl demo                                             200,000 made-up users
+  owl demo --users 4000000                             as many as on the night
+  owl demo --devices devices.csv --audience users.csv  your own lists
+  owl demo --empty-payload                             what load-testers fire first
+  owl demo --round-trip-ms 30 --dead-share 0.02        gateways that are more like the real ones
+  owl demo --json | tail -n 1 | jq .p99_ms             one object at the end")]
+pub(crate) struct DemoArgs {
+    /// How many made-up users end up in the snapshot.
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=40_000_000))]
+    users: u64,
+    /// Import these devices instead of made-up ones.
+    #[arg(long, value_name = "FILE", requires = "audience")]
+    devices: Option<PathBuf>,
+    /// Upload this audience instead of a made-up one.
+    #[arg(long, value_name = "FILE", requires = "devices")]
+    audience: Option<PathBuf>,
+    /// A silent campaign: proves acceptance, not display.
+    #[arg(long)]
+    empty_payload: bool,
+    /// Keep everything in this directory; a fresh one, removed at the end, if not given.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// How long the gateways take to answer.
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    round_trip_ms: u64,
+    /// Share of tokens that the gateways call dead, 0.0 to 1.0.
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    dead_share: f64,
+    /// Share of tokens that the gateways call bad, 0.0 to 1.0.
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    bad_share: f64,
+    /// Shards of the snapshot: envelopes on the FIFO queue.
+    #[arg(long, default_value_t = common::limits::SHARDS_DEFAULT, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    shards: u16,
+    /// Users of a batch.
+    #[arg(long, default_value_t = common::limits::BATCH_USERS_DEFAULT, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    batch_users: u16,
+    /// Nothing is sent later than this after the press.
+    #[arg(long, default_value = "10m", value_parser = parse_duration, value_name = "TIME")]
+    deadline: Duration,
+}
+
+/// Runs the demo. False when an invariant does not hold.
+pub(crate) fn run(args: DemoArgs, json: bool) -> anyhow::Result<bool> {
+    let scratch = tempfile::Builder::new().prefix("owl-demo-").tempdir().context("cannot make a scratch directory")?;
+    let data_dir = args.data_dir.clone().unwrap_or_else(|| scratch.path().join("data"));
+    let say = Say { quiet: json };
+    say.line(&format!("demo: {} against stand-in gateways; no phone can be reached", args.what()));
+    let gateways = GatewayProcess::start(&scratch.path().join("gateways"), &args.gateway_flags())?;
+    let running = up::start(&up::Config::for_stand_ins(&gateways.info, &data_dir)?)?;
+    let client = Client::new(&format!("http://{}", running.address), "demo");
+    let done = Demo { args: &args, client: &client, running: &running, gateways: &gateways, say: &say }.go();
+    running.stop();
+    let summary = done?;
+    if json {
+        output::json(&summary)?;
+    } else {
+        summary.print();
+    }
+    Ok(summary.faults.is_empty())
+}
+
+impl DemoArgs {
+    fn what(&self) -> String {
+        match &self.audience {
+            Some(file) => format!("the users of {}", file.display()),
+            None => format!("{} made-up users", output::count(self.users)),
+        }
+    }
+
+    fn gateway_flags(&self) -> Vec<String> {
+        let flag = |name: &str, value: String| [format!("--{name}"), value];
+        let flags = [
+            flag("round-trip-ms", self.round_trip_ms.to_string()),
+            flag("dead-share", self.dead_share.to_string()),
+            flag("bad-share", self.bad_share.to_string()),
+        ];
+        flags.concat()
+    }
+}
+
+/// Says what is being done, unless only JSON is wanted.
+struct Say {
+    quiet: bool,
+}
+
+impl Say {
+    fn line(&self, text: &str) {
+        if self.quiet {
+            eprintln!("{text}");
+        } else {
+            println!("{text}");
+        }
+    }
+}
+
+struct Demo<'a> {
+    args: &'a DemoArgs,
+    client: &'a Client,
+    running: &'a Running,
+    gateways: &'a GatewayProcess,
+    say: &'a Say,
+}
+
+impl Demo<'_> {
+    fn go(&self) -> anyhow::Result<Summary> {
+        self.import()?;
+        let campaign = self.create()?;
+        let id = campaign.id.to_string();
+        let campaign = self.upload(&id)?;
+        let preload_ms = self.arm(&id)?;
+        let cpu = (process::cpu_seconds(), self.gateway_cpu()?);
+        let pressed = Instant::now();
+        let receipt: Receipt = self.client.post(&format!("/v1/campaigns/{id}/press"), &json!({}))?;
+        let press_receipt = pressed.elapsed();
+        self.say.line(&format!("press       {} (receipt after {} ms)", receipt.sentence, press_receipt.as_millis()));
+        self.watch(&id, campaign.snapshot.as_ref().map_or(0, common::campaign::SnapshotRef::device_count))?;
+        let cpu = (process::cpu_seconds() - cpu.0, self.gateway_cpu()? - cpu.1);
+        let peak_rss = process::peak_rss_bytes();
+        let report = self.report(&id)?;
+        let backend = self.running.backend();
+        let admin = &self.gateways.info.admin;
+        let verdict = self.running.block_on(verify::verify(backend, &report.campaign, admin))?;
+        let build_ms = campaign.snapshot.map_or(0, |s| s.build_ms);
+        let receipt_ms = u64::try_from(press_receipt.as_millis()).unwrap_or(u64::MAX);
+        Ok(Summary::new(report, verdict, cpu, peak_rss, receipt_ms, build_ms, preload_ms))
+    }
+
+    fn import(&self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let answer: Value = match &self.args.devices {
+            Some(file) => self.client.post_stream("/v1/devices", Kind::of(file), open(file, "importing devices")?)?,
+            None => {
+                let kind = Kind { content_type: "text/csv", encoding: None };
+                let bar = output::progress("importing devices", None);
+                let answer = self.client.post_stream("/v1/devices", kind, bar.wrap_read(Made { users: self.args.users }.devices_csv()))?;
+                bar.finish_and_clear();
+                answer
+            }
+        };
+        if !self.say.quiet {
+            print!("devices     ");
+            imported(&answer);
+        }
+        self.say.line(&format!("            imported in {} ms", began.elapsed().as_millis()));
+        Ok(())
+    }
+
+    fn create(&self) -> anyhow::Result<Campaign> {
+        let content = if self.args.empty_payload { Content::silent() } else { demo_content() };
+        let options = json!({
+            "deadline_ms": u64::try_from(self.args.deadline.as_millis()).unwrap_or(u64::MAX),
+            "shards": self.args.shards,
+            "batch_users": self.args.batch_users,
+        });
+        self.client.post("/v1/campaigns", &json!({ "name": "demo", "content": content, "options": options }))
+    }
+
+    fn upload(&self, id: &str) -> anyhow::Result<Campaign> {
+        let url = format!("/v1/campaigns/{id}/audience");
+        let _: Value = match &self.args.audience {
+            Some(file) => self.client.put_stream(&url, Kind::of(file), open(file, "uploading")?)?,
+            None => {
+                let kind = Kind { content_type: "text/csv", encoding: None };
+                self.client.put_stream(&url, kind, Made { users: self.args.users }.audience_csv())?
+            }
+        };
+        let campaign = built(self.client, id)?;
+        let Some(snapshot) = campaign.snapshot.as_ref().filter(|_| campaign.state == State::Ready) else {
+            bail!("the snapshot was not built: {}", campaign.failure.unwrap_or_default());
+        };
+        let (users, devices) = (output::count(snapshot.users), output::count(snapshot.device_count()));
+        let ms = snapshot.build_ms;
+        self.say.line(&format!("snapshot    {users} users, {devices} devices, {} batches, built in {ms} ms", snapshot.batches));
+        Ok(campaign)
+    }
+
+    /// Arms, and answers how long the slowest worker took to load the snapshot.
+    fn arm(&self, id: &str) -> anyhow::Result<u64> {
+        let request = ArmRequest { wait_ms: 120_000, ..ArmRequest::default() };
+        let _: Campaign = self.client.post(&format!("/v1/campaigns/{id}/arm"), &json!(request))?;
+        let checks: Preflight = self.client.get(&format!("/v1/campaigns/{id}/preflight"))?;
+        let green = checks.checks.iter().filter(|c| c.light == control::Light::Green).count();
+        self.say.line(&format!("armed       {green} of {} checks are green", checks.checks.len()));
+        for warning in checks.warnings() {
+            self.say.line(&format!("            {warning}"));
+        }
+        let fleet: Value = self.client.get("/v1/fleet")?;
+        let ms = |w: &Value| (w["role"] == "interim").then(|| w["prepare_ms"].as_u64()).flatten();
+        Ok(fleet["workers"].as_array().into_iter().flatten().filter_map(ms).max().unwrap_or(0))
+    }
+
+    fn watch(&self, id: &str, devices: u64) -> anyhow::Result<()> {
+        let bar = output::progress("sending", Some(devices));
+        loop {
+            let status: Status = self.client.get(&format!("/v1/campaigns/{id}/status"))?;
+            bar.set_position(status.so_far.settled().min(devices));
+            if status.campaign.state == State::Done {
+                bar.finish_and_clear();
+                return Ok(());
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The report, once the dead tokens are written back.
+    fn report(&self, id: &str) -> anyhow::Result<Report> {
+        loop {
+            let report: Report = self.client.get(&format!("/v1/campaigns/{id}/report"))?;
+            if report.campaign.tokens_removed.is_some() {
+                return Ok(report);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn gateway_cpu(&self) -> anyhow::Result<f64> {
+        let admin = loadtest::gateways::AdminClient::new(&self.gateways.info.admin);
+        let summary = self.running.block_on(admin.summary()).context("cannot reach the gateways' process")?;
+        Ok(summary.cpu_seconds.unwrap_or(0.0))
+    }
+}
+
+fn open(file: &Path, what: &str) -> anyhow::Result<impl Read> {
+    let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let size = opened.metadata()?.len();
+    Ok(output::progress(what, Some(size)).wrap_read(opened))
+}
+
+fn demo_content() -> Content {
+    let mut content = Content::english("Superb Owl", "Do your lesson. You know what happens if you don't.");
+    let text = |title: &str, body: &str| Text { title: title.to_owned(), body: body.to_owned() };
+    content.texts.insert("pt".to_owned(), text("Superb Owl", "Faça sua lição. Você sabe o que acontece se não fizer."));
+    content.texts.insert("de".to_owned(), text("Superb Owl", "Mach deine Lektion. Du weißt, was sonst passiert."));
+    content
+}

@@ -1,0 +1,97 @@
+//! The configuration of `owl up`: a TOML file, flags on top, every fault reported at once.
+
+use anyhow::{Context, bail};
+use loadtest::gateways::GatewayInfo;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything that one process with all roles needs to know.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Where the API listens.
+    pub(crate) listen: SocketAddr,
+    /// Allow listening beyond loopback (there are no roles yet, so anybody who reaches the port can press).
+    pub(crate) allow_public: bool,
+    /// Names that may stand in a request's Host header, besides loopback's.
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Where everything is kept.
+    pub(crate) data_dir: PathBuf,
+    /// Survive power loss, not only `kill -9`: every acknowledged write is on the disk.
+    pub(crate) fsync: bool,
+    /// Lanes of the push worker: OS threads with connections of their own. All cores when left out.
+    pub(crate) lanes: Option<usize>,
+    /// How to reach APNs; without it, APNs devices can't be sent to.
+    pub(crate) apns: Option<push_worker::apns::ApnsConfig>,
+    /// How to reach FCM; without it, FCM devices can't be sent to.
+    pub(crate) fcm: Option<push_worker::fcm::FcmConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            allow_public: false,
+            allowed_hosts: Vec::new(),
+            data_dir: PathBuf::from("owl-data"),
+            fsync: false,
+            lanes: None,
+            apns: None,
+            fcm: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file. Unknown keys are refused, with their place.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is not a configuration", path.display()))
+    }
+
+    /// Gateways that cannot reach a phone: the ones that `owl gateways` describes in this file.
+    pub(crate) fn use_stand_ins(&mut self, file: &Path) -> anyhow::Result<()> {
+        if self.apns.is_some() || self.fcm.is_some() {
+            bail!("both real gateways (in the configuration) and stand-ins were given: leave one out");
+        }
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let info = serde_json::from_str(&text).with_context(|| format!("{} does not describe gateways", file.display()))?;
+        self.stand_ins(&info)
+    }
+
+    fn stand_ins(&mut self, info: &GatewayInfo) -> anyhow::Result<()> {
+        let apns = serde_json::json!({
+            "kind": "rehearsal",
+            "endpoint": format!("https://{}:{}", info.server_name, port(&info.apns)?),
+            "ca_file": info.ca_file,
+            "key_file": info.apns_key_file,
+            "key_id": info.apns_key_id,
+            "team_id": info.apns_team_id,
+            "topic": info.apns_topic,
+        });
+        let fcm = serde_json::json!({
+            "kind": "rehearsal",
+            "endpoint": format!("https://{}:{}", info.server_name, port(&info.fcm)?),
+            "ca_file": info.ca_file,
+            "service_account_file": info.fcm_service_account_file,
+            "project": info.fcm_project,
+        });
+        self.apns = Some(serde_json::from_value(apns).context("the stand-in APNs is described in another way")?);
+        self.fcm = Some(serde_json::from_value(fcm).context("the stand-in FCM is described in another way")?);
+        Ok(())
+    }
+
+    /// For the demo: stand-ins, a port picked by the system.
+    pub(crate) fn for_stand_ins(info: &GatewayInfo, data_dir: &Path) -> anyhow::Result<Self> {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut config = Self { listen, data_dir: data_dir.to_owned(), ..Self::default() };
+        config.stand_ins(info)?;
+        Ok(config)
+    }
+}
+
+fn port(address: &str) -> anyhow::Result<u16> {
+    let address: SocketAddr = address.parse().with_context(|| format!("`{address}` is not an address"))?;
+    Ok(address.port())
+}

@@ -1,0 +1,134 @@
+//! [`Gateway`] for APNs: renders once, then turns groups of pushes into groups of requests.
+
+use super::auth::ProviderTokens;
+use super::config::ApnsSetup;
+use super::request::{campaign_headers, request, template};
+use super::response::answer;
+use crate::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push};
+use crate::transport::{Pool, PoolSettings, PoolState, Terms, group};
+use async_trait::async_trait;
+use common::device::Platform;
+use common::fleet::LinkRow;
+use common::time::{Clock, UnixMs};
+use http::HeaderMap;
+use payload::Rendered;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// APNs, for one lane. Lives inside a `LocalSet`.
+pub struct ApnsGateway {
+    setup: Arc<ApnsSetup>,
+    clock: Arc<dyn Clock>,
+    pool: RefCell<Option<Rc<Pool>>>,
+    prepared: RefCell<Option<Rc<Prepared>>>,
+    trouble: RefCell<Option<String>>,
+}
+
+struct Prepared {
+    rendered: Rendered,
+    headers: HeaderMap,
+    pool: Rc<Pool>,
+}
+
+const NO_TOKEN: &str = "no provider token can be signed with the key file";
+
+impl ApnsGateway {
+    /// A gateway that has no connections yet: [`Gateway::prepare`] opens them.
+    #[must_use]
+    pub fn new(setup: Arc<ApnsSetup>, clock: Arc<dyn Clock>) -> Self {
+        let (pool, prepared, trouble) = Default::default();
+        Self { setup, clock, pool, prepared, trouble }
+    }
+
+    /// The pool, opened now if there was none.
+    fn pool(&self) -> Rc<Pool> {
+        let open = || {
+            Rc::new(Pool::open(PoolSettings {
+                origin: self.setup.origin.clone(),
+                connections: self.setup.connections,
+                clock: Arc::clone(&self.clock),
+            }))
+        };
+        Rc::clone(self.pool.borrow_mut().get_or_insert_with(open))
+    }
+
+    /// Apple's answer, with what we know of our own token.
+    fn judge(&self, said: Answer, token: u64) -> Answer {
+        if said != Answer::CredentialsExpired || self.setup.tokens.refused(token) {
+            return said;
+        }
+        let why = "Apple calls a token of the last half hour expired: this machine's clock is wrong";
+        self.trouble.replace(Some(why.to_owned()));
+        Answer::Misconfigured
+    }
+}
+
+#[async_trait(?Send)]
+impl Gateway for ApnsGateway {
+    fn platform(&self) -> Platform {
+        Platform::Apns
+    }
+
+    async fn prepare(&self, what: &Prepare<'_>) -> Result<u32, String> {
+        self.trouble.take();
+        let rendered =
+            payload::render(what.content, what.campaign, what.locales).map_err(|e| e.to_string())?;
+        let headers = campaign_headers(&rendered, &self.setup.topic).ok_or("a header can't be written")?;
+        self.setup.tokens.bearer(self.clock.now()).ok_or(NO_TOKEN)?;
+        let pool = self.pool();
+        let largest = u32::try_from(rendered.bytes_max(Platform::Apns)).unwrap_or(u32::MAX);
+        self.prepared.replace(Some(Rc::new(Prepared { rendered, headers, pool: Rc::clone(&pool) })));
+        pool.ready(group::READY_WITHIN).await?;
+        Ok(largest)
+    }
+
+    async fn send(
+        &self,
+        pushes: &[Push<'_>],
+        deadline_at: UnixMs,
+        may_send: MaySend<'_>,
+        patience: Duration,
+    ) -> Vec<Answered> {
+        let now = self.clock.now();
+        let Some(prepared) = self.prepared.borrow().clone() else {
+            return group::all(pushes, Answer::NotSent, now);
+        };
+        let Some(token) = self.setup.tokens.bearer(now) else {
+            self.trouble.replace(Some(NO_TOKEN.to_owned()));
+            return group::all(pushes, Answer::Misconfigured, now);
+        };
+        let template = template(&prepared.headers, token.value, deadline_at);
+        let (mut requests, mut answered) =
+            (Vec::with_capacity(pushes.len()), Vec::with_capacity(pushes.len()));
+        for push in pushes {
+            match request(push, &prepared.rendered) {
+                Ok(request) => requests.push(request),
+                Err(answer) => answered.push(Answered { place: push.place, answer, at: now }),
+            }
+        }
+        let completions = prepared.pool.send(&template, requests, Terms { may_send, patience }).await;
+        let judge = |response: &_| self.judge(answer(response), token.number);
+        answered.extend(group::answers(completions, judge));
+        answered
+    }
+
+    fn link(&self) -> LinkRow {
+        let state = self.pool.borrow().as_ref().map_or_else(PoolState::default, |pool| pool.state());
+        let row = group::link(Platform::Apns.label(), state, self.trouble.borrow().clone());
+        LinkRow { credentials_until: Some(ProviderTokens::valid_until(self.clock.now())), ..row }
+    }
+
+    fn is_rehearsal(&self) -> bool {
+        self.setup.origin.is_rehearsal()
+    }
+
+    async fn close(&self) {
+        self.prepared.take();
+        let pool = self.pool.take();
+        if let Some(pool) = pool {
+            pool.close().await;
+        }
+    }
+}

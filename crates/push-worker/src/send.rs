@@ -1,0 +1,164 @@
+//! Sends one batch that is held: both gateways at once, a second request where one at once may help, and then the
+//! decision about each device.
+
+use crate::admit::Part;
+use crate::claim::InHand;
+use crate::fate::{Around, Fate, fate, is_success, wants_second_try};
+use crate::gateway::{Answer, Answered, Gateway, Push};
+use crate::lane::Lane;
+use crate::retry::{self, Later};
+use common::device::Platform;
+use common::ledger::DeviceResult;
+use common::outcome::Outcome;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A gateway that took nothing of a whole batch is left alone for this long.
+const UNREACHABLE_PAUSE: Duration = Duration::from_millis(500);
+
+/// What one batch's turn came to.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// For the ledger.
+    pub(crate) results: Vec<DeviceResult>,
+    /// For the live counters: outcome byte and time of each device that got one.
+    pub(crate) counted: Vec<(u8, common::time::UnixMs)>,
+    /// What comes again, by platform.
+    pub(crate) later: [Vec<Later>; 2],
+}
+
+impl Lane {
+    /// Sends what is granted, in the envelope, and admitted.
+    pub(crate) async fn send(&self, hand: &InHand) -> Turn {
+        let [apns, fcm] = Platform::ALL.map(|p| self.send_part(hand, p));
+        let (apns, fcm) = futures::join!(apns, fcm);
+        let mut turn = Turn::default();
+        for (platform, answers) in Platform::ALL.into_iter().zip([apns, fcm]) {
+            self.decide(hand, platform, &answers, &mut turn);
+        }
+        turn
+    }
+
+    fn may_send(&self, hand: &InHand) -> bool {
+        let shared = &self.shared;
+        !shared.is_stopped() && hand.allows(shared.clock.mono()) && shared.watch.may_send(&hand.batch.head)
+    }
+
+    async fn send_part(&self, hand: &InHand, platform: Platform) -> Vec<Answered> {
+        let (Part::Send(_), Some(link)) = (hand.parts[platform as usize], self.link(platform)) else {
+            return Vec::new();
+        };
+        let pushes = pushes(hand, platform);
+        if pushes.is_empty() {
+            return Vec::new();
+        }
+        let gateway = Rc::clone(&link.gateway);
+        let mut answers = self.request(hand, &*gateway, &pushes).await;
+        let again = |p: &&Push<'_>| answers.iter().any(|a| a.place == p.place && wants_second_try(a.answer));
+        let again: Vec<_> = pushes.iter().filter(again).copied().collect();
+        if !again.is_empty() && self.may_send(hand) {
+            for second in self.request(hand, &*gateway, &again).await {
+                if let Some(first) = answers.iter_mut().find(|a| a.place == second.place) {
+                    *first = second;
+                }
+            }
+        }
+        self.learn(hand, platform, &answers);
+        answers
+    }
+
+    /// One call; a push that the gateway forgot to answer counts as ambiguous.
+    async fn request(&self, hand: &InHand, gateway: &dyn Gateway, pushes: &[Push<'_>]) -> Vec<Answered> {
+        let may_send = || self.may_send(hand);
+        let (deadline_at, patience) = (hand.batch.head.deadline_at, self.shared.config.patience);
+        let mut answers = gateway.send(pushes, deadline_at, &may_send, patience).await;
+        if answers.len() != pushes.len() {
+            let at = self.shared.clock.now();
+            for place in pushes.iter().map(|p| p.place) {
+                if !answers.iter().any(|a| a.place == place) {
+                    answers.push(Answered { place, answer: Answer::Ambiguous, at });
+                }
+            }
+        }
+        answers
+    }
+
+    /// Tells breaker and pacing what was answered.
+    fn learn(&self, hand: &InHand, platform: Platform, answers: &[Answered]) {
+        let now = self.shared.clock.mono();
+        let count = |wanted: &dyn Fn(Answer) -> bool| {
+            u32::try_from(answers.iter().filter(|a| wanted(a.answer)).count()).unwrap_or(u32::MAX)
+        };
+        let good = count(&|a| is_success(a) == Some(true));
+        let bad = count(&|a| is_success(a) == Some(false));
+        let not_sent = count(&|a| a == Answer::NotSent);
+        let throttled = answers.iter().filter_map(|a| match a.answer {
+            Answer::Throttled { retry_after, device: false } => {
+                Some(retry_after.unwrap_or_else(|| retry::back_off(hand.batch.key, hand.batch.attempt)))
+            }
+            _ => None,
+        });
+        let pause = throttled.max();
+        let unreachable = good + bad == 0 && not_sent > 0 && pause.is_none() && self.may_send(hand);
+        let mut control = self.shared.control(platform);
+        control.bucket.refund(not_sent);
+        if let Some(pause) = pause {
+            control.bucket.pause(pause, now);
+        }
+        if unreachable {
+            control.bucket.rest(UNREACHABLE_PAUSE, now);
+        }
+        if control.breaker.observe(good, bad, now) {
+            let (worker, gateway) = (self.shared.id.0, platform.label());
+            tracing::error!(worker, gateway, good, bad, "breaker tripped: many answers and no success");
+        }
+    }
+
+    /// Turns one platform's answers, and what was not sent, into results and later tries.
+    fn decide(&self, hand: &InHand, platform: Platform, answers: &[Answered], turn: &mut Turn) {
+        let now = self.shared.clock.now();
+        let tripped_pause = self.shared.control(platform).tripped_pause();
+        let around = Around {
+            batch: &hand.batch,
+            health: self.shared.health(platform),
+            tripped_pause,
+            resend_ambiguous: self.resends_ambiguous(),
+            now,
+        };
+        for push in pushes(hand, platform) {
+            let place = push.place;
+            let answered = answers.iter().find(|a| a.place == place);
+            let fate = match (answered, hand.parts[platform as usize]) {
+                (Some(a), _) => fate(place, a.answer, &around),
+                (None, Part::Unsendable) => Fate::Record(Outcome::Unsendable),
+                (None, Part::Later(after)) => Fate::Again(Later { place, counts: false, after }),
+                (None, Part::Send(_)) => fate(place, Answer::NotSent, &around),
+            };
+            let at = answered.map_or(now, |a| a.at);
+            let dead_since = match answered.map(|a| a.answer) {
+                Some(Answer::TokenGone { since }) => since,
+                _ => None,
+            };
+            let (outcome, later) = match fate {
+                Fate::Record(outcome) => (outcome, None),
+                Fate::Again(later) => (Outcome::Unsent, Some(later)),
+                Fate::Resend(later) => (Outcome::Ambiguous, Some(later)),
+            };
+            turn.later[platform as usize].extend(later);
+            turn.results.push(DeviceResult { index: place, outcome, at, dead_since });
+            if outcome != Outcome::Unsent && later.is_none() {
+                turn.counted.push((outcome.to_byte(platform), at));
+            }
+        }
+    }
+}
+
+/// The devices of this platform that are both in the envelope and granted.
+fn pushes(hand: &InHand, platform: Platform) -> Vec<Push<'_>> {
+    let granted = |place: u16| hand.unsent.get(usize::from(place)) == Some(&true);
+    hand.batch
+        .views()
+        .filter(|(place, d)| d.target.platform() == platform && granted(*place))
+        .map(|(place, d)| Push { place, target: d.target, locale: d.locale })
+        .collect()
+}

@@ -1,0 +1,184 @@
+//! The connections to one origin, kept open by a task each.
+
+use super::connection::Conn;
+use super::origin::Origin;
+use super::sending::Sending;
+use super::slot::keep;
+use super::turns::Turns;
+use super::{Completion, Request, Template, Terms, limits};
+use common::time::Clock;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+/// How a pool is made.
+#[derive(Clone)]
+pub struct PoolSettings {
+    /// Where to.
+    pub origin: Origin,
+    /// How many connections, 1 to [`limits::CONNECTIONS_MAX`].
+    pub connections: u16,
+    /// What answers are stamped with.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How a pool is.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PoolState {
+    /// Connections that take requests.
+    pub connections: u32,
+    /// Streams that may be open at once over all of them.
+    pub streams: u32,
+    /// Why connections are missing, in words for people.
+    pub trouble: Option<String>,
+}
+
+/// A pool of connections, owned by one thread. Dropping it cuts them; [`Pool::close`] is the polite way.
+pub struct Pool {
+    shared: Rc<Shared>,
+    tasks: RefCell<JoinSet<()>>,
+}
+
+/// What the pool, its connections and its senders have in common.
+pub(super) struct Shared {
+    pub(super) origin: Origin,
+    pub(super) authority: String,
+    pub(super) turns: Turns,
+    pub(super) clock: Arc<dyn Clock>,
+    slots: RefCell<Vec<Option<Rc<Conn>>>>,
+    trouble: RefCell<Option<String>>,
+    /// A slot changed or trouble came up.
+    changed: Notify,
+    closed: Cell<bool>,
+    closing: Notify,
+}
+
+impl Pool {
+    /// Starts to open the connections. Must be called inside a `LocalSet`.
+    #[must_use]
+    pub fn open(settings: PoolSettings) -> Self {
+        let count = settings.connections.clamp(1, limits::CONNECTIONS_MAX);
+        let shared = Rc::new(Shared {
+            authority: settings.origin.authority(),
+            origin: settings.origin,
+            turns: Turns::default(),
+            clock: settings.clock,
+            slots: RefCell::new(vec![None; usize::from(count)]),
+            trouble: RefCell::default(),
+            changed: Notify::new(),
+            closed: Cell::new(false),
+            closing: Notify::new(),
+        });
+        let mut tasks = JoinSet::new();
+        for slot in 0..usize::from(count) {
+            tasks.spawn_local(keep(slot, Rc::clone(&shared)));
+        }
+        Self { shared, tasks: RefCell::new(tasks) }
+    }
+
+    /// Waits until every connection is open, or for `within`. One that is open is enough: the state tells of the others.
+    ///
+    /// # Errors
+    /// None is open: why, in words.
+    pub async fn ready(&self, within: Duration) -> Result<(), String> {
+        let all = async {
+            while self.shared.count() < self.shared.slots.borrow().len() {
+                self.shared.changed.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout(within, all).await;
+        match self.state() {
+            PoolState { connections: 0, trouble, .. } => Err(trouble
+                .unwrap_or_else(|| format!("no connection to `{}` in time", self.shared.origin.host()))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a group and waits for the end of each request: exactly one completion each, in any order.
+    ///
+    /// Groups are served in the order in which they came; a group waits while no stream is free. Requests that wait are
+    /// given up as not sent once `may_send` says no, or when nothing was written or answered for `patience`.
+    /// Dropping the future resets what is on its way.
+    pub async fn send(
+        &self,
+        template: &Template,
+        requests: Vec<Request>,
+        terms: Terms<'_>,
+    ) -> Vec<Completion> {
+        let mut sending = Sending::new(&self.shared, template, requests, terms);
+        std::future::poll_fn(|cx| sending.poll(cx)).await;
+        sending.into_completions()
+    }
+
+    /// How it is at this instant.
+    #[must_use]
+    pub fn state(&self) -> PoolState {
+        let slots = self.shared.slots.borrow();
+        let open = || slots.iter().flatten();
+        let sum = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let missing = open().count() < slots.len();
+        PoolState {
+            connections: sum(open().count()),
+            streams: sum(open().map(|conn| conn.streams()).sum()),
+            trouble: self.shared.trouble.borrow().clone().filter(|_| missing),
+        }
+    }
+
+    /// Takes no more requests, waits up to [`limits::CLOSE_WITHIN`] for the answers on their way, and says goodbye.
+    pub async fn close(&self) {
+        self.shared.closed.set(true);
+        self.shared.closing.notify_waiters();
+        let mut tasks = self.tasks.take();
+        let all = async { while tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(limits::CLOSE_WITHIN, all).await;
+    }
+}
+
+impl Shared {
+    /// The connection with the fewest requests on their way that has a stream free.
+    pub(super) fn least_loaded(&self) -> Option<Rc<Conn>> {
+        let slots = self.slots.borrow();
+        slots.iter().flatten().filter(|conn| conn.room() > 0).min_by_key(|conn| conn.in_flight()).cloned()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// What the future says; `None` if the pool closes first.
+    pub(super) async fn or_closed<F: Future>(&self, future: F) -> Option<F::Output> {
+        if self.closed.get() {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            () = self.closing.notified() => None,
+            output = future => Some(output),
+        }
+    }
+
+    pub(super) fn set(&self, slot: usize, conn: Option<Rc<Conn>>) {
+        let opened = conn.is_some();
+        if let Some(place) = self.slots.borrow_mut().get_mut(slot) {
+            *place = conn;
+        }
+        if opened && self.count() == self.slots.borrow().len() {
+            self.trouble.take();
+        }
+        self.changed.notify_one();
+        self.turns.wake_first();
+    }
+
+    pub(super) fn note_trouble(&self, why: String) {
+        self.trouble.replace(Some(why));
+        self.changed.notify_one();
+    }
+
+    fn count(&self) -> usize {
+        self.slots.borrow().iter().flatten().count()
+    }
+}

@@ -1,0 +1,9 @@
+//! The stand-in gateways, driven from outside. One binary, so that the workspace links once.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod apns;
+mod behaviour;
+mod fcm;
+mod journal;
+mod oauth;
+mod support;
