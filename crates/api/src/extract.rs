@@ -4,6 +4,7 @@ use crate::App;
 use crate::problem::Problem;
 use crate::requests::Peer;
 use crate::stream::BodyReader;
+use crate::views::Nothing;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
@@ -13,6 +14,7 @@ use control::Who;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The header that names the person. There are no accounts as yet: it is a name on the record, not a proof.
 const USER: &str = "owl-user";
@@ -20,6 +22,8 @@ const USER: &str = "owl-user";
 const USER_DEFAULT: &str = "local";
 /// Longest name, in characters.
 const USER_CHARS_MAX: usize = 100;
+/// Room for `{}` and for a field that should not be there, in bytes.
+const EMPTY_BYTES_MAX: usize = 4 * 1024;
 
 /// A part of the path, by its name in the route.
 async fn segment<T: FromStr>(parts: &mut Parts, name: &'static str) -> Result<T, Problem>
@@ -113,15 +117,34 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let limits = &app.config.limits;
-        if media_type(request.headers())?.as_deref() != Some("application/json") {
-            let why = "send the body as JSON, with `content-type: application/json` (`{}` where there is nothing to say)";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", why).at("content-type"));
-        }
-        let mut reader = BodyReader::new(request, limits.json_body_bytes_max as u64, limits.request_timeout())?;
-        let all = tokio::time::timeout(limits.request_timeout(), reader.read_all());
-        let bytes = all.await.map_err(|_| BodyReader::too_slow(limits.request_timeout()))??;
-        parse(&bytes).map(Self)
+        read_json(request, limits.json_body_bytes_max, limits.request_timeout()).await.map(Self)
     }
+}
+
+/// The body `{}` of an action that has nothing to say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Empty;
+
+impl FromRequest<Arc<App>> for Empty {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let Nothing {} = read_json(request, EMPTY_BYTES_MAX, app.config.limits.request_timeout()).await?;
+        Ok(Self)
+    }
+}
+
+async fn read_json<T: DeserializeOwned>(
+    request: Request,
+    bytes_max: usize,
+    within: Duration,
+) -> Result<T, Problem> {
+    if media_type(request.headers())?.as_deref() != Some("application/json") {
+        let why = "send the body as JSON, with `content-type: application/json` (`{}` where there is nothing to say)";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", why).at("content-type"));
+    }
+    let mut reader = BodyReader::new(request, bytes_max as u64, within)?;
+    let all = tokio::time::timeout(within, reader.read_all()).await;
+    parse(&all.map_err(|_| BodyReader::too_slow(within))??)
 }
 
 /// The content type without its parameters, in lower case.
@@ -154,6 +177,9 @@ fn bad_json(error: &serde_json::Error, field: Option<&str>) -> Problem {
         (true, None) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_field", error.to_string()).on_line(line)
         }
-        (false, _) => Problem::bad_request("bad_json", format!("this is not JSON: {}", clip(&error.to_string()))).on_line(line),
+        (false, _) => {
+            Problem::bad_request("bad_json", format!("this is not JSON: {}", clip(&error.to_string())))
+                .on_line(line)
+        }
     }
 }

@@ -24,8 +24,7 @@ pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: N
 fn allowed(app: &App, request: &Request) -> Result<(), Problem> {
     let host = one(request.headers(), &header::HOST)?;
     let host = host.ok_or_else(|| bad_host("there is no Host header".to_owned()))?;
-    let host: Authority =
-        host.parse().map_err(|_| bad_host(format!("`{}` is not a host", clip(host))))?;
+    let host: Authority = host.parse().map_err(|_| bad_host(format!("`{}` is not a host", clip(host))))?;
     let peer = request.extensions().get::<Peer>();
     for named in [Some(&host), request.uri().authority()].into_iter().flatten() {
         if !is_ours(app, peer, named) {
@@ -53,7 +52,8 @@ fn bad_host(why: String) -> Problem {
 fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
     let mut all = headers.get_all(name).iter();
     let (first, second) = (all.next(), all.next());
-    let bad = || Problem::bad_request("bad_header", format!("the header `{name}` is malformed")).at(name.as_str());
+    let bad =
+        || Problem::bad_request("bad_header", format!("the header `{name}` is malformed")).at(name.as_str());
     match (first, second) {
         (None, _) => Ok(None),
         (Some(value), None) => value.to_str().map(Some).map_err(|_| bad()),

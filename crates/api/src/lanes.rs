@@ -9,15 +9,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Which budget a route draws on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// The press: waits, never shed.
-    Press,
-    /// The abort: waits, never shed.
-    Abort,
+    /// Press and abort. Never shed: they take a [`Turn`] once their body is read, so that slow senders hold none.
+    Button,
     /// Arming: waits for the fleet, with a time-out that its handler sets.
     Arm,
     /// Uploads: an idle time-out instead of a whole one.
@@ -31,44 +29,64 @@ pub(crate) enum Lane {
 /// One lane's budget.
 #[derive(Debug)]
 struct Budget {
-    permits: Semaphore,
-    waits: bool,
+    permits: Option<Semaphore>,
     timeout: Option<Duration>,
 }
 
 /// The budgets.
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    press: Budget,
-    abort: Budget,
+    presses: Arc<Semaphore>,
+    aborts: Arc<Semaphore>,
+    button: Budget,
     arm: Budget,
     upload: Budget,
     heavy: Budget,
     light: Budget,
 }
 
+/// The right to work on a press or an abort, for as long as it is kept.
+#[derive(Debug)]
+pub(crate) struct Turn(Option<OwnedSemaphorePermit>);
+
+impl Turn {
+    /// The work is done: the next one may begin.
+    pub(crate) fn end(self) {
+        drop(self.0);
+    }
+}
+
 impl Lanes {
     pub(crate) fn new(limits: &ApiLimits) -> Self {
-        let budget = |n, waits, timeout_ms: Option<u64>| Budget {
-            permits: Semaphore::new(n),
-            waits,
+        let budget = |permits: Option<usize>, timeout_ms: Option<u64>| Budget {
+            permits: permits.map(Semaphore::new),
             timeout: timeout_ms.map(Duration::from_millis),
         };
         let usual = Some(limits.request_timeout_ms);
         Self {
-            press: budget(limits.presses_max, true, usual),
-            abort: budget(limits.aborts_max, true, usual),
-            arm: budget(limits.arms_max, false, None),
-            upload: budget(limits.uploads_max, false, None),
-            heavy: budget(limits.heavy_max, false, Some(limits.heavy_timeout_ms)),
-            light: budget(limits.requests_max, false, usual),
+            presses: Arc::new(Semaphore::new(limits.presses_max)),
+            aborts: Arc::new(Semaphore::new(limits.aborts_max)),
+            button: budget(None, usual),
+            arm: budget(Some(limits.arms_max), None),
+            upload: budget(Some(limits.uploads_max), None),
+            heavy: budget(Some(limits.heavy_max), Some(limits.heavy_timeout_ms)),
+            light: budget(Some(limits.requests_max), usual),
         }
+    }
+
+    /// Waits until a press may be worked on.
+    pub(crate) async fn press(&self) -> Turn {
+        Turn(Arc::clone(&self.presses).acquire_owned().await.ok())
+    }
+
+    /// Waits until an abort may be worked on.
+    pub(crate) async fn abort(&self) -> Turn {
+        Turn(Arc::clone(&self.aborts).acquire_owned().await.ok())
     }
 
     fn budget(&self, lane: Lane) -> &Budget {
         match lane {
-            Lane::Press => &self.press,
-            Lane::Abort => &self.abort,
+            Lane::Button => &self.button,
             Lane::Arm => &self.arm,
             Lane::Upload => &self.upload,
             Lane::Heavy => &self.heavy,
@@ -84,21 +102,16 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     let budget = app.lanes.budget(lane);
-    let run = async {
-        let permit = match budget.waits {
-            true => budget.permits.acquire().await.ok(),
-            false => budget.permits.try_acquire().ok(),
-        };
-        let Some(_permit) = permit else {
-            app.counts.shed();
-            return overloaded(lane).into_response();
-        };
-        next.run(request).await
+    let permit = budget.permits.as_ref().map(Semaphore::try_acquire).transpose();
+    let Ok(_permit) = permit else {
+        app.counts.shed();
+        return overloaded(lane).into_response();
     };
     match budget.timeout {
-        None => run.await,
+        None => next.run(request).await,
         Some(limit) => {
-            tokio::time::timeout(limit, run).await.unwrap_or_else(|_| timed_out(lane, limit).into_response())
+            let run = tokio::time::timeout(limit, next.run(request));
+            run.await.unwrap_or_else(|_| timed_out(lane, limit).into_response())
         }
     }
 }
@@ -108,16 +121,18 @@ fn overloaded(lane: Lane) -> Problem {
         Lane::Upload => "as many uploads as allowed are under way",
         Lane::Arm => "as many armings as allowed are waiting for the fleet",
         Lane::Heavy => "as many reports and listings as allowed are being made",
-        Lane::Press | Lane::Abort | Lane::Light => "as many requests as allowed are under way",
+        Lane::Button | Lane::Light => "as many requests as allowed are under way",
     };
-    Problem::unavailable("overloaded", format!("{what}: try again in a second (a press is never turned away)"))
+    Problem::unavailable(
+        "overloaded",
+        format!("{what}: try again in a second (a press is never turned away)"),
+    )
 }
 
 fn timed_out(lane: Lane, limit: Duration) -> Problem {
     let hint = match lane {
-        Lane::Press => "; it goes on in the background, and pressing again sends nothing twice",
-        Lane::Abort => "; it goes on in the background, and asking again does no harm",
-        _ => "; look at the status before you try again",
+        Lane::Button => "it goes on in the background if it had begun; asking again does nothing twice",
+        _ => "look at the status before you try again",
     };
-    Problem::unavailable("timed_out", format!("no answer within {} ms{hint}", limit.as_millis()))
+    Problem::unavailable("timed_out", format!("no answer within {} ms; {hint}", limit.as_millis()))
 }

@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use common::ports::PortError;
 use control::{ControlError, Preflight};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 
 /// Media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -18,16 +17,16 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 pub struct Problem {
     /// `/problems/<code>`; the code is stable.
     #[serde(rename = "type")]
-    pub kind: Cow<'static, str>,
+    pub kind: Box<str>,
     /// The status in words.
-    pub title: Cow<'static, str>,
+    pub title: Box<str>,
     /// The HTTP status.
     pub status: u16,
     /// What is wrong and what to do, for people.
     pub detail: String,
     /// The field, header or parameter at fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// The line of the uploaded list, or of the JSON body, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
@@ -35,7 +34,7 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preflight: Option<Box<Preflight>>,
     /// The request's id, as in the logs and in `x-request-id`.
-    pub instance: String,
+    pub instance: Box<str>,
 }
 
 impl Problem {
@@ -43,14 +42,14 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
         Self {
-            kind: Cow::Owned(format!("/problems/{code}")),
-            title: Cow::Borrowed(status.canonical_reason().unwrap_or("Error")),
+            kind: format!("/problems/{code}").into(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),
             detail: detail.into(),
             field: None,
             line: None,
             preflight: None,
-            instance: String::new(),
+            instance: Box::default(),
         }
     }
 
@@ -83,7 +82,7 @@ impl Problem {
     /// With the field at fault.
     #[must_use]
     pub fn at(mut self, field: &str) -> Self {
-        self.field = Some(field.to_owned());
+        self.field = Some(field.into());
         self
     }
 
@@ -110,7 +109,7 @@ impl IntoResponse for Problem {
 /// Writes a problem that a response carries into its body, with the request's id.
 pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     let Some(mut problem) = response.extensions_mut().remove::<Problem>() else { return response };
-    request_id.clone_into(&mut problem.instance);
+    problem.instance = request_id.into();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     headers.remove(header::CONTENT_LENGTH);

@@ -32,7 +32,10 @@ impl BodyReader {
         let piece = tokio::time::timeout(self.idle, self.stream.next()).await;
         let piece = piece.map_err(|_| Self::too_slow(self.idle))?.transpose();
         let piece = piece.map_err(|_| {
-            Problem::bad_request("cut_off", "the connection broke off in the middle of the body: send it again")
+            Problem::bad_request(
+                "cut_off",
+                "the connection broke off in the middle of the body: send it again",
+            )
         })?;
         self.seen += piece.as_ref().map_or(0, |p| p.len() as u64);
         if self.seen > self.max { Err(too_large(self.max)) } else { Ok(piece) }

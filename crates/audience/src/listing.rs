@@ -5,7 +5,7 @@
 use crate::build::{BuildError, DroppedLine};
 use common::campaign::DropReason;
 use common::device::Platform;
-use common::envelope::{BatchBody, UserView};
+use common::envelope::{BatchBody, DeviceView};
 use common::ids::{BatchNo, CampaignId, ShardNo, SnapshotId};
 use common::ports::{ObjectStore, PortError};
 use common::snapshot::{BadShard, Manifest, Shard, keys, shard_of};
@@ -193,7 +193,7 @@ pub async fn batch(
     let opened = self::shard(objects, manifest, shard).await?;
     let none = ListingError::NoBatch { shard, number, batches: opened.batches() };
     let body = opened.batch(number).ok_or(none)?;
-    Ok(BatchBody::new(&body).users().map(|user| listed(&user, manifest)).collect())
+    Ok(BatchBody::new(&body).users().map(|u| listed(u.id, &u.devices, manifest)).collect())
 }
 
 /// Up to `limit` users of a shard behind the first `skip`, in the snapshot's order.
@@ -217,7 +217,9 @@ pub async fn users(
         }
         let body = opened.batch(number).unwrap_or_default();
         let left = limit - out.len();
-        out.extend(BatchBody::new(&body).users().skip(skip).take(left).map(|user| listed(&user, manifest)));
+        out.extend(
+            BatchBody::new(&body).users().skip(skip).take(left).map(|u| listed(u.id, &u.devices, manifest)),
+        );
         skip = 0;
         if out.len() == limit {
             break;
@@ -243,7 +245,7 @@ pub async fn find_user(
         shard,
         batch: place.number,
         first: place.first,
-        user: listed(&view, manifest),
+        user: listed(view.id, &view.devices, manifest),
     });
     Ok(found)
 }
@@ -284,11 +286,11 @@ fn shards(manifest: &Manifest) -> u16 {
     u16::try_from(manifest.shards.len()).unwrap_or(u16::MAX)
 }
 
-fn listed(user: &UserView<'_>, manifest: &Manifest) -> ListedUser {
-    let device = |d: &common::envelope::DeviceView<'_>| ListedDevice {
+fn listed(id: &str, devices: &[DeviceView<'_>], manifest: &Manifest) -> ListedUser {
+    let device = |d: &DeviceView<'_>| ListedDevice {
         platform: d.target.platform(),
         token_hash: format!("{:016x}", d.target.hash()),
         locale: manifest.locales.get(usize::from(d.locale)).cloned().unwrap_or_default(),
     };
-    ListedUser { user: user.id.to_owned(), devices: user.devices.iter().map(device).collect() }
+    ListedUser { user: id.to_owned(), devices: devices.iter().map(device).collect() }
 }

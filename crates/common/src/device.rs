@@ -289,21 +289,32 @@ pub struct DeviceRow {
     pub device: Device,
 }
 
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// New, or at least as new as what was there.
+    Taken,
+    /// Older than what is stored; nothing to do.
+    Older,
+    /// The user has the most devices allowed already.
+    Full,
+}
+
 impl UserDevices {
     /// Adds or replaces one device (the same target means the same device), as an import does.
-    /// Answers false when the user already has the most devices allowed; then nothing is changed.
-    pub fn merge(&mut self, row: DeviceRow) -> bool {
+    ///
+    /// An opt-out is taken from any row; opting in again only from a row that is taken.
+    pub fn merge(&mut self, row: DeviceRow) -> Merged {
+        self.opted_out |= row.opted_out == Some(true);
         let full = self.devices.len() >= crate::limits::USER_DEVICES_MAX;
         match self.devices.iter_mut().find(|d| d.target == row.device.target) {
             Some(same) if same.registered_at <= row.device.registered_at => *same = row.device,
-            Some(_) => {}
-            None if full => return false,
+            Some(_) => return Merged::Older,
+            None if full => return Merged::Full,
             None => self.devices.push(row.device),
         }
-        if let Some(out) = row.opted_out {
-            self.opted_out = out;
-        }
-        true
+        self.opted_out = row.opted_out.unwrap_or(self.opted_out);
+        Merged::Taken
     }
 
     /// Removes a dead token unless it registered again after `dead_since`. Answers whether something went.
@@ -461,7 +472,10 @@ mod tests {
     fn merging_keeps_the_latest_registration_and_removing_spares_a_newer_one() {
         let row = |at, out| DeviceRow { user_id: "u".into(), opted_out: out, device: device(apns(1), at) };
         let mut user = UserDevices::default();
-        assert!(user.merge(row(10, Some(true))) && user.merge(row(5, None)));
+        assert_eq!(
+            [user.merge(row(10, Some(true))), user.merge(row(5, Some(false)))],
+            [Merged::Taken, Merged::Older]
+        );
         assert_eq!(
             (user.devices.len(), user.devices[0].registered_at, user.opted_out),
             (1, UnixMs(10), true)

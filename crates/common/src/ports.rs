@@ -270,8 +270,10 @@ pub trait Ledger: Send + Sync {
 /// What an import did with its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Upserted {
-    /// Rows taken (new, or newer than what was there).
+    /// Rows taken (new, or at least as new as what was there).
     pub taken: u64,
+    /// Rows older than what is stored for the same device.
+    pub older: u64,
     /// Rows of users that have the most devices allowed already.
     pub refused: u64,
 }

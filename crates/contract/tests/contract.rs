@@ -21,18 +21,24 @@ async fn memory_keeps_every_rule_on_threads() {
     suite::run(&MemoryFactory).await.into_result().unwrap();
 }
 
+/// Nothing in memory mixes up its two queues, so no fault shows that these rules see it.
+const UNPROVEN: [&str; 2] = ["batches.separate", "shards.separate"];
+
 #[tokio::test(start_paused = true)]
-async fn every_broken_adapter_is_found_by_the_rules_it_breaks() {
-    let mut missed = Vec::new();
+async fn every_broken_adapter_is_found_and_every_rule_finds_one() {
+    let (mut missed, mut proven) = (Vec::new(), BTreeSet::new());
     for adapter in broken::all() {
-        let report = suite::run_where(&adapter, |name| adapter.breaks.contains(&name)).await;
-        let found: BTreeSet<&str> = report.violations().map(|v| v.rule.as_str()).collect();
-        for violation in report.violations() {
-            println!("{:?}\n    {violation}", adapter.fault);
-        }
+        let report = suite::run(&adapter).await;
+        let found: BTreeSet<String> = report.violations().map(|v| v.rule.clone()).collect();
+        println!("{report}");
         missed.extend(adapter.breaks.iter().filter(|r| !found.contains(**r)).map(|r| (adapter.fault, r)));
+        proven.extend(found);
     }
     assert!(missed.is_empty(), "faults, and rules that did not see them: {missed:?}");
+    let mut idle: Vec<String> =
+        suite::rules().into_iter().map(|r| r.name).filter(|n| !proven.contains(n)).collect();
+    idle.sort();
+    assert_eq!(idle, UNPROVEN, "rules that no fault breaks");
 }
 
 #[test]

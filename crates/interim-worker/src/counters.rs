@@ -20,12 +20,7 @@ impl Counters {
     }
 
     /// Takes the rows of seconds that are over; with `all`, of the current one too.
-    pub(crate) fn take(
-        &mut self,
-        worker: WorkerId,
-        now: UnixMs,
-        all: bool,
-    ) -> Vec<(CampaignId, CounterRow)> {
+    pub(crate) fn take(&mut self, worker: WorkerId, now: UnixMs, all: bool) -> Vec<(CampaignId, CounterRow)> {
         let current = now.0.div_euclid(1000);
         let over = |second: i64| all || second < current;
         let keys: Vec<_> = self.open.keys().copied().filter(|(_, s)| over(*s)).collect();

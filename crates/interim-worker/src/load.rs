@@ -48,7 +48,10 @@ pub struct Held {
 
 impl std::fmt::Debug for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").field("snapshot", &self.snapshot).field("keep", &self.keep).finish_non_exhaustive()
+        f.debug_struct("Held")
+            .field("snapshot", &self.snapshot)
+            .field("keep", &self.keep)
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,7 +125,9 @@ impl Held {
         let expected = entry.blake3;
         // Hashing megabytes would hold up whoever shares this thread.
         let opened = tokio::task::spawn_blocking(move || Shard::open(number, &bytes, expected)).await;
-        opened.map_err(|e| PortError::Unavailable { what: "shard check", why: e.to_string() })?.map_err(Into::into)
+        opened
+            .map_err(|e| PortError::Unavailable { what: "shard check", why: e.to_string() })?
+            .map_err(Into::into)
     }
 
     /// The whole object, in ranged gets of bounded size, a few at a time.

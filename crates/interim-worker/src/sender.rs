@@ -63,7 +63,9 @@ async fn send_call(
                 call = failed(call, &answers);
                 count(before - call.len());
             }
-            Err(error) => tracing::warn!(%error, entries = call.len(), "batch envelopes not sent, trying again"),
+            Err(error) => {
+                tracing::warn!(%error, entries = call.len(), "batch envelopes not sent, trying again")
+            }
         }
         if call.is_empty() {
             return true;

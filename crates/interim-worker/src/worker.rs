@@ -125,7 +125,10 @@ impl InterimWorker {
         let (whole, trouble) = match loaded.await {
             Ok(held) if held.is_too_large() => {
                 let most = self.config.snapshot_bytes_max;
-                (None, Some(format!("the snapshot is larger than the {most} bytes that this worker may hold")))
+                (
+                    None,
+                    Some(format!("the snapshot is larger than the {most} bytes that this worker may hold")),
+                )
             }
             Ok(_) => (Some(snapshot), None),
             Err(error) => (None, Some(error.to_string())),
@@ -138,7 +141,8 @@ impl InterimWorker {
         }
         let next = Progress { campaign: Some(campaign), snapshot: whole, prepare_ms, trouble };
         self.progress.send_if_modified(|old| {
-            let changed = (old.campaign, old.snapshot, &old.trouble) != (next.campaign, next.snapshot, &next.trouble);
+            let changed =
+                (old.campaign, old.snapshot, &old.trouble) != (next.campaign, next.snapshot, &next.trouble);
             *old = next;
             changed
         });

@@ -50,6 +50,7 @@ async fn settle(world: &World, batch: &BatchEnvelope, outcome: Option<Outcome>) 
         holder: WorkerId(9),
         lease: Duration::from_secs(8),
         blank: vec![0; usize::from(batch.devices)],
+        only: vec![],
         resend_ambiguous: false,
         now: world.clock.now(),
     };
@@ -57,12 +58,8 @@ async fn settle(world: &World, batch: &BatchEnvelope, outcome: Option<Outcome>) 
     let Some(outcome) = outcome else { return };
     let at = world.clock.now();
     let results = (0..batch.devices).map(|index| DeviceResult { index, outcome, at, dead_since: None });
-    let done = CompleteRequest {
-        key: batch.key,
-        fence: common::ids::Fence(1),
-        results: results.collect(),
-        now: at,
-    };
+    let done =
+        CompleteRequest { key: batch.key, fence: common::ids::Fence(1), results: results.collect(), now: at };
     world.parts.ledger.complete_many(world.campaign.id, &[done]).await.expect("completed");
 }
 
@@ -108,7 +105,8 @@ async fn a_large_shard_comes_in_parts() {
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_beyond_the_bound_is_reported_and_still_expanded() {
     let world = World::pressed(Spec::default()).await;
-    let config = InterimConfig { snapshot_bytes_max: 10, receive_wait: Duration::ZERO, ..InterimConfig::default() };
+    let config =
+        InterimConfig { snapshot_bytes_max: 10, receive_wait: Duration::ZERO, ..InterimConfig::default() };
     let worker = worker_with(&world, config);
     worker.look().await.expect("looked");
     worker.load().await;
@@ -275,7 +273,15 @@ async fn a_long_expansion_keeps_its_envelope() {
             worker.look().await.expect("looked");
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
-        assert!(world.parts.shards.receive(1, Duration::ZERO, Duration::from_secs(1)).await.expect("call").is_empty());
+        assert!(
+            world
+                .parts
+                .shards
+                .receive(1, Duration::ZERO, Duration::from_secs(1))
+                .await
+                .expect("call")
+                .is_empty()
+        );
         world.parts.faults.down(Call::BatchesSend, false);
         for _ in 0..20 {
             worker.look().await.expect("looked");

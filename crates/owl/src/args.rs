@@ -13,7 +13,13 @@ pub(crate) struct Cli {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// The API to talk to.
-    #[arg(long, global = true, env = "OWL_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "OWL_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
     pub(crate) server: String,
     /// Your name, for receipts and the audit trail.
     #[arg(long, global = true, env = "OWL_USER", default_value = "local", value_name = "NAME")]

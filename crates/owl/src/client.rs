@@ -26,11 +26,6 @@ impl Client {
         Self { agent: config.into(), server: server.trim_end_matches('/').to_owned(), user: user.to_owned() }
     }
 
-    /// The API's address.
-    pub(crate) fn server(&self) -> &str {
-        &self.server
-    }
-
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.server)
     }
@@ -54,12 +49,22 @@ impl Client {
     }
 
     /// Sends a stream by PUT.
-    pub(crate) fn put_stream<T: DeserializeOwned>(&self, path: &str, kind: Kind, from: impl Read) -> anyhow::Result<T> {
+    pub(crate) fn put_stream<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        kind: Kind,
+        from: impl Read,
+    ) -> anyhow::Result<T> {
         self.stream(self.agent.put(self.url(path)), kind, from)
     }
 
     /// Sends a stream by POST.
-    pub(crate) fn post_stream<T: DeserializeOwned>(&self, path: &str, kind: Kind, from: impl Read) -> anyhow::Result<T> {
+    pub(crate) fn post_stream<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        kind: Kind,
+        from: impl Read,
+    ) -> anyhow::Result<T> {
         self.stream(self.agent.post(self.url(path)), kind, from)
     }
 
@@ -77,14 +82,22 @@ impl Client {
         self.answer(call)
     }
 
-    fn answer<T: DeserializeOwned>(&self, call: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> anyhow::Result<T> {
+    fn answer<T: DeserializeOwned>(
+        &self,
+        call: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> anyhow::Result<T> {
         let mut response = call.map_err(|e| anyhow!("{e}")).with_context(|| {
-            format!("no answer from {}; is `owl up` running there? (--server or OWL_SERVER names another)", self.server)
+            format!(
+                "no answer from {}; is `owl up` running there? (--server or OWL_SERVER names another)",
+                self.server
+            )
         })?;
         let status = response.status();
-        let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().context("the answer broke off")?;
+        let body =
+            response.body_mut().with_config().limit(1 << 30).read_to_vec().context("the answer broke off")?;
         if status.is_success() {
-            return serde_json::from_slice(&body).context("the answer is not what this version of owl expects");
+            return serde_json::from_slice(&body)
+                .context("the answer is not what this version of owl expects");
         }
         bail!("{}", problem(status.as_u16(), &body))
     }
@@ -148,8 +161,14 @@ mod tests {
 
     #[test]
     fn kinds_and_segments() {
-        assert_eq!(Kind::of("a/users.csv.gz".as_ref()), Kind { content_type: "text/csv", encoding: Some("gzip") });
-        assert_eq!(Kind::of("users.jsonl".as_ref()), Kind { content_type: "application/x-ndjson", encoding: None });
+        assert_eq!(
+            Kind::of("a/users.csv.gz".as_ref()),
+            Kind { content_type: "text/csv", encoding: Some("gzip") }
+        );
+        assert_eq!(
+            Kind::of("users.jsonl".as_ref()),
+            Kind { content_type: "application/x-ndjson", encoding: None }
+        );
         assert_eq!(Kind::of("users".as_ref()).content_type, "text/plain");
         assert_eq!(segment("a/b ü"), "a%2Fb%20%C3%BC");
         assert_eq!(problem(409, br#"{"title":"t","detail":"arm it first","field":"x"}"#), "x: arm it first");

@@ -4,6 +4,7 @@ mod args;
 mod client;
 mod commands;
 mod demo;
+mod logging;
 mod output;
 mod process;
 mod up;

@@ -46,7 +46,11 @@ pub(crate) fn bytes(n: u64) -> String {
 /// A progress bar over `total` things, or a counter when the total is not known. Hidden unless standard error is a
 /// terminal.
 pub(crate) fn progress(what: &str, total: Option<u64>) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
     let bar = ProgressBar::with_draw_target(total, target);
     let template = match total {
         Some(_) => "{msg:22} {bar:32} {human_pos} of {human_len}  {per_sec}",

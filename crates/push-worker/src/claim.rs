@@ -61,6 +61,7 @@ impl Lane {
             holder: self.shared.id,
             lease: CLAIM_LEASE,
             blank: blank(&a.batch),
+            only: a.batch.only.clone(),
             resend_ambiguous,
             now,
         };

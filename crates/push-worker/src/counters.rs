@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn latencies_are_counted_below_the_next_power_of_two() {
-        let index = |ms| power_of_two(UnixMs(1000 + ms), UnixMs(1000));
+        let index = |ms: i64| power_of_two(UnixMs(1000 + ms), UnixMs(1000));
         assert_eq!([-5, 0, 1, 2, 3, 4, 1023, 1024].map(index), [0, 0, 1, 2, 2, 3, 10, 11]);
     }
 

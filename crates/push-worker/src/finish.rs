@@ -14,6 +14,10 @@ use std::time::Duration;
 
 /// Pause between repetitions of a call that failed.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Later tries that are not on the queue after this stay with their envelope: the results are worth more.
+const QUEUE_FOR: Duration = Duration::from_secs(4);
+/// Results that are not in the ledger after this are given up, though the claims may still be renewed.
+const COMPLETE_FOR: Duration = Duration::from_secs(30);
 
 /// A batch whose turn is over.
 pub(crate) struct Over<'a> {
@@ -78,12 +82,13 @@ impl Lane {
         envelopes.into_iter().map(new).collect()
     }
 
-    /// One call, again until every entry is in or the first lease among them ends. Answers those that are not in.
+    /// One call, again until every entry is in or its time is over. Answers those that are not in.
     async fn send_call(
         &self,
         mut call: Vec<(usize, NewEnvelope)>,
         group: &[Over<'_>],
     ) -> Vec<(usize, NewEnvelope)> {
+        let end = self.shared.clock.mono() + QUEUE_FOR;
         loop {
             let envelopes: Vec<_> = call.iter().map(|(_, e)| e.clone()).collect();
             match self.shared.backend.batches.send(&envelopes).await {
@@ -93,7 +98,7 @@ impl Lane {
                 }
                 Err(error) => tracing::warn!(%error, "later tries not on the queue yet"),
             }
-            let in_time = call.iter().all(|(n, _)| self.holds(group[*n].hand));
+            let in_time = self.holds_until(end, call.iter().map(|(n, _)| &group[*n]));
             if call.is_empty() || !in_time {
                 return call;
             }
@@ -105,6 +110,7 @@ impl Lane {
     /// knows them.
     async fn complete(&self, group: &[Over<'_>]) -> Vec<bool> {
         let Some(campaign) = group.first().map(|o| o.hand.batch.head.campaign) else { return Vec::new() };
+        let end = self.shared.clock.mono() + COMPLETE_FOR;
         loop {
             let now = self.shared.clock.now();
             let request = |o: &Over<'_>| CompleteRequest {
@@ -118,7 +124,7 @@ impl Lane {
                 Ok(answers) => {
                     return group.iter().zip(answers).map(|(o, a)| self.completed(o, a)).collect();
                 }
-                Err(error) if group.iter().any(|o| self.holds(o.hand)) => {
+                Err(error) if self.holds_until(end, group.iter()) => {
                     tracing::warn!(%campaign, %error, batches = group.len(), "batches not completed yet");
                 }
                 Err(error) => {
@@ -146,7 +152,9 @@ impl Lane {
         }
     }
 
-    fn holds(&self, hand: &InHand) -> bool {
-        self.shared.clock.mono() < hand.lease_end.get()
+    /// Whether it is before `end`, and all of these claims are still held.
+    fn holds_until<'a>(&self, end: Duration, mut group: impl Iterator<Item = &'a Over<'a>>) -> bool {
+        let now = self.shared.clock.mono();
+        now < end && group.all(|o| now < o.hand.lease_end.get())
     }
 }

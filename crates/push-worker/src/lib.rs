@@ -1,6 +1,7 @@
 //! Drains batches to APNs and FCM.
 
 pub mod apns;
+pub mod fcm;
 pub mod gateway;
 pub mod transport;
 

@@ -80,10 +80,11 @@ async fn keep(
     let stamp = Stamp::new(&who.name, control.clock().now());
     let upload = Upload { bytes, stamp, ..upload };
     let taken = control.uploaded(who, id, upload.clone()).await;
-    if taken.is_err() && !is_named(control, id, &upload.object).await {
-        if let Err(error) = control.backend().objects.delete(&upload.object).await {
-            tracing::warn!(%error, object = upload.object, "a refused upload was not removed");
-        }
+    if taken.is_err()
+        && !is_named(control, id, &upload.object).await
+        && let Err(error) = control.backend().objects.delete(&upload.object).await
+    {
+        tracing::warn!(%error, object = upload.object, "a refused upload was not removed");
     }
     taken
 }

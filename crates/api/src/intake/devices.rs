@@ -36,7 +36,7 @@ pub(crate) async fn post(
     let mut body = BodyReader::new(request, limits.upload_bytes_max, limits.upload_idle_timeout())?;
     let (chunks, mut waiting) = mpsc::channel(1);
     let now = control.clock().now();
-    let parser = Parser::start(move |pieces| parse(pieces, format, encoding, now, chunks));
+    let parser = Parser::start(move |pieces| parse(pieces, format, encoding, now, &chunks));
     let mut imported = Imported::default();
     let feeding = async {
         while let Some(piece) = body.next().await? {
@@ -81,7 +81,7 @@ fn parse(
     format: Option<RowFormat>,
     encoding: Option<Encoding>,
     now: UnixMs,
-    chunks: mpsc::Sender<Chunk>,
+    chunks: &mpsc::Sender<Chunk>,
 ) -> Result<Parsed, ListError> {
     let mut reader = DeviceReader::new(format, encoding, now)?;
     let (mut chunk, mut bad) = (Chunk::default(), Vec::new());
@@ -150,8 +150,14 @@ async fn audit<T>(control: &Arc<Control>, who: &Who, done: &Result<T, Problem>, 
     let (by, from) = (who.name.clone(), who.from.clone());
     let outcome = done.as_ref().map_or_else(|p| format!("failed: {}", p.code()), |_| "done".to_owned());
     let result = format!("{outcome}: {} taken, {} refused", imported.taken, imported.refused);
-    let entry =
-        AuditEntry { at: control.clock().now(), by, from, action: "devices.import".to_owned(), campaign: None, result };
+    let entry = AuditEntry {
+        at: control.clock().now(),
+        by,
+        from,
+        action: "devices.import".to_owned(),
+        campaign: None,
+        result,
+    };
     if let Err(error) = control.backend().audit.append(&entry).await {
         tracing::error!(%error, action = entry.action, "audit entry was not written");
     }

@@ -3,9 +3,8 @@
 
 use super::spawned;
 use crate::Shared;
-use crate::extract::{Caller, Id, Json};
+use crate::extract::{Caller, Empty, Id, Json};
 use crate::problem::Problem;
-use crate::views::Nothing;
 use axum::extract::State;
 use common::campaign::Campaign;
 use control::{ArmRequest, Receipt};
@@ -14,31 +13,31 @@ use std::time::Duration;
 
 type Answer<T> = Result<axum::Json<T>, Problem>;
 
-pub(crate) async fn press(
-    State(app): Shared,
-    Id(id): Id,
-    Caller(who): Caller,
-    _: Json<Nothing>,
-) -> Answer<Receipt> {
-    let control = Arc::clone(&app.control);
-    spawned(async move { control.press(&who, id).await }).await.map(axum::Json)
+pub(crate) async fn press(State(app): Shared, Id(id): Id, Caller(who): Caller, _: Empty) -> Answer<Receipt> {
+    let (control, turn) = (Arc::clone(&app.control), app.lanes.press().await);
+    let work = async move {
+        let done = control.press(&who, id).await;
+        turn.end();
+        done
+    };
+    spawned(work).await.map(axum::Json)
 }
 
-pub(crate) async fn abort(
-    State(app): Shared,
-    Id(id): Id,
-    Caller(who): Caller,
-    _: Json<Nothing>,
-) -> Answer<Campaign> {
-    let control = Arc::clone(&app.control);
-    spawned(async move { control.abort(&who, id).await }).await.map(axum::Json)
+pub(crate) async fn abort(State(app): Shared, Id(id): Id, Caller(who): Caller, _: Empty) -> Answer<Campaign> {
+    let (control, turn) = (Arc::clone(&app.control), app.lanes.abort().await);
+    let work = async move {
+        let done = control.abort(&who, id).await;
+        turn.end();
+        done
+    };
+    spawned(work).await.map(axum::Json)
 }
 
 pub(crate) async fn disarm(
     State(app): Shared,
     Id(id): Id,
     Caller(who): Caller,
-    _: Json<Nothing>,
+    _: Empty,
 ) -> Answer<Campaign> {
     let control = Arc::clone(&app.control);
     spawned(async move { control.disarm(&who, id).await }).await.map(axum::Json)
@@ -48,7 +47,7 @@ pub(crate) async fn canary(
     State(app): Shared,
     Id(id): Id,
     Caller(who): Caller,
-    _: Json<Nothing>,
+    _: Empty,
 ) -> Answer<Campaign> {
     let control = Arc::clone(&app.control);
     spawned(async move { control.canary(&who, id).await }).await.map(axum::Json)
@@ -58,7 +57,7 @@ pub(crate) async fn resume(
     State(app): Shared,
     Id(id): Id,
     Caller(who): Caller,
-    _: Json<Nothing>,
+    _: Empty,
 ) -> Answer<Campaign> {
     let control = Arc::clone(&app.control);
     spawned(async move { control.resume(&who, id).await }).await.map(axum::Json)

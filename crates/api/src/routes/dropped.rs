@@ -39,7 +39,9 @@ pub(crate) async fn list(
     let shards = u16::try_from(manifest.shards.len()).unwrap_or(u16::MAX);
     let wanted = match query.shard {
         Some(no) if no < shards => no..no + 1,
-        Some(no) => return Err(Problem::not_found(format!("there is no shard {no}: the snapshot has {shards}"))),
+        Some(no) => {
+            return Err(Problem::not_found(format!("there is no shard {no}: the snapshot has {shards}")));
+        }
         None => 0..shards,
     };
     let snapshot = manifest.id();
@@ -81,7 +83,8 @@ impl Reading {
     async fn next(&mut self) -> Result<Option<Bytes>, PortError> {
         while self.left > 0 {
             let Some(key) = self.keys.front() else { return Ok(None) };
-            let piece = self.objects.get(key, Some(self.at..self.at + PIECE_BYTES)).await?.unwrap_or_default();
+            let piece =
+                self.objects.get(key, Some(self.at..self.at + PIECE_BYTES)).await?.unwrap_or_default();
             self.at += piece.len() as u64;
             self.carry.extend_from_slice(&piece);
             if (piece.len() as u64) < PIECE_BYTES {

@@ -26,10 +26,7 @@ pub(crate) async fn device_count(State(app): Shared) -> Result<Json<DeviceCount>
     Ok(Json(DeviceCount { users: app.control.backend().devices.users().await? }))
 }
 
-pub(crate) async fn user_devices(
-    State(app): Shared,
-    User(user): User,
-) -> Result<Json<UserView>, Problem> {
+pub(crate) async fn user_devices(State(app): Shared, User(user): User) -> Result<Json<UserView>, Problem> {
     let found = app.control.backend().devices.get_many(&[&user]).await?.into_iter().next().flatten();
     let found = found.ok_or_else(|| Problem::not_found("no device of this user is known"))?;
     let devices = found.devices.iter().map(view).collect();

@@ -28,7 +28,9 @@ pub(crate) async fn ready(State(app): Shared) -> Result<Json<Fine>, Problem> {
     match tokio::time::timeout(READY_WITHIN, look(app.control.backend())).await {
         Ok(Ok(())) => Ok(Json(Fine { ok: true })),
         Ok(Err(error)) => Err(Problem::unavailable("backend_unavailable", error.to_string())),
-        Err(_) => Err(Problem::unavailable("backend_unavailable", "the backend does not answer within a second")),
+        Err(_) => {
+            Err(Problem::unavailable("backend_unavailable", "the backend does not answer within a second"))
+        }
     }
 }
 

@@ -30,8 +30,7 @@ pub fn router(control: Arc<Control>, config: ApiConfig) -> Router {
     let app = Arc::new(App { control, config, lanes, counts: Counts::default() });
     let lane = |routes: Routes, lane| routes.route_layer(from_fn_with_state((Arc::clone(&app), lane), admit));
     Router::new()
-        .merge(lane(press(), Lane::Press))
-        .merge(lane(abort(), Lane::Abort))
+        .merge(lane(buttons(), Lane::Button))
         .merge(lane(arm(), Lane::Arm))
         .merge(lane(uploads(), Lane::Upload))
         .merge(lane(heavy(), Lane::Heavy))
@@ -44,12 +43,10 @@ pub fn router(control: Arc<Control>, config: ApiConfig) -> Router {
         .with_state(app)
 }
 
-fn press() -> Routes {
-    Router::new().route("/v1/campaigns/{id}/press", post(actions::press))
-}
-
-fn abort() -> Routes {
-    Router::new().route("/v1/campaigns/{id}/abort", post(actions::abort))
+fn buttons() -> Routes {
+    Router::new()
+        .route("/v1/campaigns/{id}/press", post(actions::press))
+        .route("/v1/campaigns/{id}/abort", post(actions::abort))
 }
 
 fn arm() -> Routes {
@@ -100,7 +97,11 @@ fn free() -> Routes {
 }
 
 async fn no_such_route() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no_such_route", "there is nothing here; docs/api.md lists the routes")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "no_such_route",
+        "there is nothing here; docs/api.md lists the routes",
+    )
 }
 
 async fn wrong_method(request: Request) -> Problem {

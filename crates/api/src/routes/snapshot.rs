@@ -48,19 +48,29 @@ pub(crate) async fn batch(State(app): Shared, Id(id): Id, place: Place) -> Resul
     Ok(Json(read.map_err(|_| Problem::internal("the listing broke off"))??))
 }
 
-fn listed(place: Place, bytes: &Bytes, entry: &ShardEntry, manifest: &Manifest) -> Result<BatchView, PortError> {
+fn listed(
+    place: Place,
+    bytes: &Bytes,
+    entry: &ShardEntry,
+    manifest: &Manifest,
+) -> Result<BatchView, PortError> {
     let corrupt = |why: String| PortError::Corrupt { what: "snapshot shard", why };
     let shard = Shard::open(ShardNo(place.shard), bytes, entry.blake3).map_err(|e| corrupt(e.to_string()))?;
     let body = shard.batch(BatchNo(place.batch)).ok_or_else(|| corrupt("a batch is missing".to_owned()))?;
     let mut places = 0..;
     let users = BatchBody::new(&body).users().map(|user| BatchUser {
         user: user.id.to_owned(),
-        devices: user.devices.iter().zip(&mut places).map(|(device, place)| BatchDevice {
-            place,
-            gateway: device.target.platform().label().to_owned(),
-            token_hash: format!("{:016x}", device.target.hash()),
-            locale: manifest.locales.get(usize::from(device.locale)).cloned().unwrap_or_default(),
-        }).collect(),
+        devices: user
+            .devices
+            .iter()
+            .zip(&mut places)
+            .map(|(device, place)| BatchDevice {
+                place,
+                gateway: device.target.platform().label().to_owned(),
+                token_hash: format!("{:016x}", device.target.hash()),
+                locale: manifest.locales.get(usize::from(device.locale)).cloned().unwrap_or_default(),
+            })
+            .collect(),
     });
     Ok(BatchView { shard: place.shard, batch: place.batch, users: users.collect() })
 }

@@ -141,12 +141,3 @@ impl UserWriter {
         }
     }
 }
-
-/// Appends one whole user record.
-pub fn push_user<'a>(out: &mut Vec<u8>, id: &str, devices: impl IntoIterator<Item = DeviceView<'a>>) {
-    let mut writer = UserWriter::new(id);
-    for device in devices {
-        writer.device(device.target, device.locale);
-    }
-    writer.finish(out);
-}

@@ -3,7 +3,7 @@
 
 mod body;
 
-pub use body::{BatchBody, DeviceView, UserWriter, push_user};
+pub use body::{BatchBody, DeviceView, UserView, UserWriter};
 
 use crate::ids::{BatchKey, BatchNo, CampaignId, ContentId, Epoch, ShardNo, SnapshotId};
 use crate::time::UnixMs;

@@ -82,8 +82,9 @@ pub struct QueueState {
     groups: HashMap<String, Group>,
     /// FIFO: the head of each group that has none in flight.
     heads: BTreeMap<Seq, String>,
+    /// Deduplication ids, and until when each is remembered; and the same by time.
     seen: HashMap<String, UnixMs>,
-    seen_order: VecDeque<(UnixMs, String)>,
+    seen_until: BTreeSet<(UnixMs, String)>,
     dead: u64,
 }
 
@@ -100,7 +101,7 @@ impl QueueState {
             groups: HashMap::new(),
             heads: BTreeMap::new(),
             seen: HashMap::new(),
-            seen_order: VecDeque::new(),
+            seen_until: BTreeSet::new(),
             dead: 0,
         }
     }
@@ -122,8 +123,10 @@ impl QueueState {
 
     /// Remembers a deduplication id until then: after a restart, from what was stored.
     pub fn remember(&mut self, dedup: String, until: UnixMs) {
-        self.seen.insert(dedup.clone(), until);
-        self.seen_order.push_back((until, dedup));
+        if let Some(old) = self.seen.insert(dedup.clone(), until) {
+            self.seen_until.remove(&(old, dedup.clone()));
+        }
+        self.seen_until.insert((until, dedup));
     }
 
     /// Whether this deduplication id is remembered still, so that a send under it would be dropped. For adapters that
@@ -137,8 +140,11 @@ impl QueueState {
     pub fn restore(&mut self, seq: Seq, group: Option<String>, receives: u32, hidden_until: Option<UnixMs>) {
         self.next = self.next.max(seq + 1);
         match (&group, hidden_until) {
-            (_, Some(until)) => {
+            (name, Some(until)) => {
                 self.hidden.insert((until, seq));
+                if let Some(name) = name {
+                    self.groups.entry(name.clone()).or_default().in_flight = Some(seq);
+                }
             }
             (Some(name), None) => {
                 let waiting = &mut self.groups.entry(name.clone()).or_default().waiting;
@@ -216,7 +222,7 @@ impl QueueState {
         true
     }
 
-    /// Counts, and how many were dead-lettered since the start.
+    /// Counts; `dead` is how many were dead-lettered since the start, and an adapter that keeps them says how many are left.
     #[must_use]
     pub fn depth(&self, now: UnixMs) -> Depth {
         let mut depth = Depth { dead: self.dead, ..Depth::default() };
@@ -321,11 +327,8 @@ impl QueueState {
     }
 
     fn forget(&mut self, now: UnixMs) {
-        while let Some((until, _)) = self.seen_order.front().filter(|(until, _)| *until <= now) {
-            let until = *until;
-            if let Some((_, id)) = self.seen_order.pop_front()
-                && self.seen.get(&id) == Some(&until)
-            {
+        while self.seen_until.first().is_some_and(|(until, _)| *until <= now) {
+            if let Some((_, id)) = self.seen_until.pop_first() {
                 self.seen.remove(&id);
             }
         }

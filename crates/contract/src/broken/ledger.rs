@@ -10,6 +10,7 @@ use common::ledger::{
 use common::ports::{Ledger, PortError};
 use common::time::UnixMs;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is wrong with a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,18 @@ pub enum LedgerFault {
     TakesBackExpansion,
     /// An older epoch replaces a newer one.
     OlderEpochReplaces,
+    /// Envelopes of an older epoch are granted.
+    IgnoresEpoch,
+    /// A lease never ends.
+    NeverLapses,
+    /// Since when a token is dead is not kept.
+    LosesDeath,
+    /// All campaigns share their records.
+    OneCampaign,
+    /// A dispatch keeps the first attempt.
+    KeepsAttempt,
+    /// Only the first 100 shards are answered.
+    HundredShards,
     /// Only the first 100 entries of a call are done and answered.
     StopsAtHundred,
 }
@@ -48,8 +61,17 @@ pub(super) const FAULTS: &[(LedgerFault, &[&str])] = &[
     (F::RenewsAnything, &["ledger.renew", "ledger.model"]),
     (F::TakesBackExpansion, &["ledger.expanded", "ledger.mark_race"]),
     (F::OlderEpochReplaces, &["ledger.newer_epoch"]),
+    (F::IgnoresEpoch, &["ledger.claim_stale"]),
+    (F::NeverLapses, &["ledger.lapse", "ledger.lapse_race"]),
+    (F::LosesDeath, &["ledger.complete"]),
+    (F::OneCampaign, &["ledger.campaigns"]),
+    (F::KeepsAttempt, &["ledger.dispatched"]),
+    (F::HundredShards, &["ledger.all_shards"]),
     (F::StopsAtHundred, &["ledger.many"]),
 ];
+
+/// The campaign that [`LedgerFault::OneCampaign`] keeps everything under.
+const ONE: CampaignId = CampaignId(uuid::Uuid::nil());
 
 pub(super) struct BrokenLedger(pub(super) LedgerFault, pub(super) Arc<MemoryLedger>);
 
@@ -111,6 +133,16 @@ impl Ledger for BrokenLedger {
                 sorted.sort_by_key(|a| a.key);
                 self.1.claim_many(campaign, &sorted).await
             }
+            F::IgnoresEpoch => {
+                let newest = |a: &ClaimRequest| ClaimRequest { epoch: Epoch(u32::MAX), ..a.clone() };
+                self.1.claim_many(campaign, &asks.iter().map(newest).collect::<Vec<_>>()).await
+            }
+            F::NeverLapses => {
+                let lease = Duration::from_secs(3_600);
+                let longer = |a: &ClaimRequest| ClaimRequest { lease, ..a.clone() };
+                self.1.claim_many(campaign, &asks.iter().map(longer).collect::<Vec<_>>()).await
+            }
+            F::OneCampaign => self.1.claim_many(ONE, asks).await,
             F::StopsAtHundred => self.1.claim_many(campaign, &asks[..asks.len().min(100)]).await,
             _ => self.1.claim_many(campaign, asks).await,
         }
@@ -127,6 +159,11 @@ impl Ledger for BrokenLedger {
                 F::DropsLateCompletion if self.is_late(campaign, one) => vec![CompleteAnswer::Merged],
                 F::WritesUnconditionally => {
                     vec![self.slowly(campaign, one.key, |r| ledger::complete(r, one)).await]
+                }
+                F::LosesDeath => {
+                    let mut one = one.clone();
+                    one.results.iter_mut().for_each(|r| r.dead_since = None);
+                    self.1.complete_many(campaign, &[one]).await?
                 }
                 _ => self.1.complete_many(campaign, std::slice::from_ref(one)).await?,
             });
@@ -149,11 +186,13 @@ impl Ledger for BrokenLedger {
         shard: ShardNo,
         bucket: u32,
     ) -> Result<Vec<(BatchNo, BatchRecord)>, PortError> {
+        let campaign = if self.0 == F::OneCampaign { ONE } else { campaign };
         let mut records = self.1.bucket(campaign, shard, bucket).await?;
         match self.0 {
             F::BucketOutOfOrder => records.reverse(),
             F::BucketLeaks => {
-                records.extend(self.1.bucket(campaign, shard, bucket + 1).await?.into_iter().next())
+                let next = self.1.bucket(campaign, shard, bucket + 1).await?;
+                records.extend(next.into_iter().next());
             }
             _ => {}
         }
@@ -161,7 +200,11 @@ impl Ledger for BrokenLedger {
     }
 
     async fn shards(&self, campaign: CampaignId) -> Result<Vec<ShardRecord>, PortError> {
-        self.1.shards(campaign).await
+        let mut shards = self.1.shards(campaign).await?;
+        if self.0 == F::HundredShards {
+            shards.truncate(100);
+        }
+        Ok(shards)
     }
 
     async fn mark_dispatched(
@@ -172,6 +215,7 @@ impl Ledger for BrokenLedger {
         at: UnixMs,
     ) -> Result<(), PortError> {
         for (shard, attempt) in shards.iter().copied() {
+            let attempt = if self.0 == F::KeepsAttempt { 0 } else { attempt };
             let new = ShardRecord { shard, epoch, attempt, dispatched_at: at, expanded_at: None };
             let stored = self.1.shards(campaign).await?.into_iter().find(|r| r.shard == shard);
             let replaces = match self.0 {

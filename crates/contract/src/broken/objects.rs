@@ -20,8 +20,14 @@ pub enum ObjectFault {
     RangeNotCut,
     /// A list ends with its first page.
     OnePage,
-    /// A list has keys that only begin like a folder of the prefix.
+    /// A list is in order from its end.
     ListsUnsorted,
+    /// A put is seen when half of it is there.
+    PutsInHalves,
+    /// A put loses its last byte.
+    LosesTail,
+    /// A writer forgets all parts but the first.
+    FirstPartOnly,
     /// Deleting what isn't there is an error.
     DeleteNeedsOne,
 }
@@ -35,6 +41,9 @@ pub(super) const FAULTS: &[(ObjectFault, &[&str])] = &[
     (F::RangeNotCut, &["objects.ranges"]),
     (F::OnePage, &["objects.list_many"]),
     (F::ListsUnsorted, &["objects.list"]),
+    (F::PutsInHalves, &["objects.whole_or_old"]),
+    (F::LosesTail, &["objects.put_get"]),
+    (F::FirstPartOnly, &["objects.writer"]),
     (F::DeleteNeedsOne, &["objects.none", "objects.replace"]),
 ];
 
@@ -52,13 +61,21 @@ impl ObjectStore for BrokenObjects {
                 tokio::task::yield_now().await;
                 self.1.put(key, bytes, PutMode::Replace).await
             }
+            F::PutsInHalves if mode == PutMode::Replace => {
+                self.1.poke(key, Some(bytes.slice(..bytes.len() / 2)));
+                tokio::task::yield_now().await;
+                self.1.put(key, bytes, mode).await
+            }
+            F::LosesTail => self.1.put(key, bytes.slice(..bytes.len().saturating_sub(1)), mode).await,
             _ => self.1.put(key, bytes, mode).await,
         }
     }
 
     async fn writer(&self, key: &str) -> Result<Box<dyn ObjectWriter>, PortError> {
-        if self.0 != F::VisibleEarly {
-            return self.1.writer(key).await;
+        match self.0 {
+            F::VisibleEarly => {}
+            F::FirstPartOnly => return Ok(Box::new(FirstPart(self.1.writer(key).await?, 0))),
+            _ => return self.1.writer(key).await,
         }
         Ok(Box::new(EarlyWriter { key: key.to_owned(), parts: Vec::new(), objects: self.1.clone() }))
     }
@@ -90,6 +107,21 @@ impl ObjectStore for BrokenObjects {
             return Err(PortError::Invalid { what: "objects", why: "no such object".to_owned() });
         }
         self.1.delete(key).await
+    }
+}
+
+/// A writer, and how many parts it was given.
+struct FirstPart(Box<dyn ObjectWriter>, u32);
+
+#[async_trait]
+impl ObjectWriter for FirstPart {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), PortError> {
+        self.1 += 1;
+        if self.1 == 1 { self.0.write(bytes).await } else { Ok(()) }
+    }
+
+    async fn finish(self: Box<Self>) -> Result<u64, PortError> {
+        self.0.finish().await
     }
 }
 

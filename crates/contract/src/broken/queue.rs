@@ -3,8 +3,8 @@
 use crate::memory::MemoryQueue;
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::envelope::NewEnvelope;
-use common::limits::QUEUE_VISIBILITY_MAX;
+use common::envelope::{FifoKey, NewEnvelope};
+use common::limits::{ENVELOPE_BYTES_MAX, QUEUE_DELAY_MAX, QUEUE_VISIBILITY_MAX};
 use common::ports::{AckId, Depth, EntryResult, PortError, Queue, Received};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,8 +48,18 @@ pub enum QueueFault {
     NeverWaits,
     /// A waiting receive looks once, at the end of its wait.
     NeverWakes,
+    /// What a receive took and did not answer, because it was dropped, stays hidden.
+    CancelLoses,
     /// Eleven entries are taken in two calls.
     TakesEleven,
+    /// Keys, delays and bodies are made to fit instead of refused.
+    TakesAnything,
+    /// A receive hands out ten whatever was asked for.
+    IgnoresMax,
+    /// A receive that found nothing doesn't return.
+    WaitsForEver,
+    /// Two envelopes with the same body are taken for one.
+    DropsTwins,
     /// Every receive is the first.
     ForgetsReceives,
     /// Dead letters are handed over again and again.
@@ -81,7 +91,12 @@ pub(super) const FAULTS: &[(QueueFault, &[&str])] = &[
     (F::IgnoresDelete, &["shards.delete", "batches.delete"]),
     (F::NeverWaits, &["shards.wait_for_send", "batches.wait_for_send", "batches.cancel"]),
     (F::NeverWakes, &["shards.wait_for_send", "batches.wait_for_send"]),
+    (F::CancelLoses, &["shards.cancel", "batches.cancel"]),
     (F::TakesEleven, &["shards.eleven", "batches.eleven"]),
+    (F::TakesAnything, &["shards.fifo_key", "batches.fifo_key", "shards.delay_range", "batches.oversized"]),
+    (F::IgnoresMax, &["shards.max", "batches.max"]),
+    (F::WaitsForEver, &["shards.wait_in_vain", "batches.wait_in_vain"]),
+    (F::DropsTwins, &["batches.same_twice"]),
     (F::ForgetsReceives, &["shards.receive_count", "batches.receive_count"]),
     (F::KeepsDeadLetters, &["shards.dead_letters", "batches.dead_letters"]),
     (F::MiscountsDepth, &["shards.depth", "batches.depth"]),
@@ -97,6 +112,7 @@ fn serial() -> u64 {
 #[derive(Default)]
 struct Memo {
     dedup: HashSet<String>,
+    bodies: HashSet<Bytes>,
     /// The newest ack id by envelope.
     newest: HashMap<String, AckId>,
 }
@@ -120,6 +136,12 @@ impl BrokenQueue {
     /// The envelope as the inner queue gets it; `None` when it gets nothing.
     fn bent(&self, envelope: &NewEnvelope) -> Option<NewEnvelope> {
         let mut e = envelope.clone();
+        if self.fault == F::TakesAnything {
+            return Some(self.fitted(e));
+        }
+        if self.fault == F::DropsTwins && !self.memo(|m| m.bodies.insert(e.body.clone())) {
+            return None;
+        }
         let Some(key) = &mut e.fifo else {
             if self.fault == F::IgnoresDelay {
                 e.delay = Duration::ZERO;
@@ -134,6 +156,19 @@ impl BrokenQueue {
             _ => {}
         }
         Some(e)
+    }
+
+    fn fitted(&self, mut e: NewEnvelope) -> NewEnvelope {
+        e.body.truncate(ENVELOPE_BYTES_MAX);
+        if self.inner.is_fifo() {
+            let id = serial().to_string();
+            e.delay = Duration::ZERO;
+            e.fifo.get_or_insert(FifoKey { group: id.clone(), dedup: id });
+        } else {
+            e.delay = e.delay.min(QUEUE_DELAY_MAX);
+            e.fifo = None;
+        }
+        e
     }
 
     /// What the inner queue knows an ack id as.
@@ -163,6 +198,20 @@ impl BrokenQueue {
             (_, a) => a,
         };
         answers.into_iter().map(lie).collect()
+    }
+
+    /// Takes for hours, and sets the visibility when the call comes to its end.
+    async fn hide_late(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Received>, PortError> {
+        let got = self.inner.receive(max, wait, QUEUE_VISIBILITY_MAX).await?;
+        tokio::task::yield_now().await;
+        let acks: Vec<_> = got.iter().map(|r| r.ack.clone()).collect();
+        self.inner.hide(&acks, visibility).await?;
+        Ok(got)
     }
 
     /// Sends what is left of a call, and answers `Ok` for the rest.
@@ -214,7 +263,14 @@ impl Queue for BrokenQueue {
             }
             _ => (wait, visibility),
         };
-        let got = self.inner.receive(max, wait, visibility).await?;
+        let max = if self.fault == F::IgnoresMax { 10 } else { max };
+        let got = match self.fault {
+            F::CancelLoses => self.hide_late(max, wait, visibility).await?,
+            _ => self.inner.receive(max, wait, visibility).await?,
+        };
+        if self.fault == F::WaitsForEver && got.is_empty() && !wait.is_zero() {
+            std::future::pending::<()>().await;
+        }
         Ok(got.into_iter().map(|r| self.handed_out(r)).collect())
     }
 

@@ -21,6 +21,10 @@ pub enum CampaignFault {
     UpdatesRace,
     /// The slot is stored whatever its version.
     SlotUnconditional,
+    /// A create replaces what is there.
+    CreateReplaces,
+    /// The runs are not stored.
+    LosesRuns,
     /// The oldest campaign is listed first.
     OldestFirst,
 }
@@ -36,6 +40,8 @@ pub enum DeviceFault {
     RefusesSilently,
     /// An import replaces the user's item.
     ReplacesUser,
+    /// Devices are counted for users.
+    CountsDevices,
     /// An import reads, and writes later.
     ImportsRace,
 }
@@ -47,6 +53,10 @@ pub enum FleetFault {
     AddsUp,
     /// A worker that leaves stays.
     NobodyLeaves,
+    /// A worker's first row stays.
+    FirstBeatStays,
+    /// Counters from any second are answered.
+    IgnoresSecond,
     /// Old rows are answered too.
     IgnoresAfter,
 }
@@ -67,12 +77,17 @@ pub(super) fn all() -> Vec<Broken> {
         broken(Fault::Campaigns(C::UpdatesUnconditionally), &["campaigns.update", "campaigns.race"]),
         broken(Fault::Campaigns(C::UpdatesRace), &["campaigns.race"]),
         broken(Fault::Campaigns(C::SlotUnconditional), &["campaigns.slot", "campaigns.slot_race"]),
+        broken(Fault::Campaigns(C::CreateReplaces), &["campaigns.create", "campaigns.create_race"]),
+        broken(Fault::Campaigns(C::LosesRuns), &["campaigns.whole"]),
         broken(Fault::Campaigns(C::OldestFirst), &["campaigns.list"]),
         broken(Fault::Devices(D::LeavesOutNobody), &["devices.get_many"]),
         broken(Fault::Devices(D::RemovesNewer), &["devices.remove_dead"]),
         broken(Fault::Devices(D::RefusesSilently), &["devices.refused"]),
         broken(Fault::Devices(D::ReplacesUser), &["devices.upsert", "devices.many"]),
         broken(Fault::Devices(D::ImportsRace), &["devices.upsert_race"]),
+        broken(Fault::Devices(D::CountsDevices), &["devices.users"]),
+        broken(Fault::Fleet(F::FirstBeatStays), &["fleet.beat"]),
+        broken(Fault::Fleet(F::IgnoresSecond), &["fleet.counters"]),
         broken(Fault::Fleet(F::AddsUp), &["fleet.count"]),
         broken(Fault::Fleet(F::NobodyLeaves), &["fleet.leave"]),
         broken(Fault::Fleet(F::IgnoresAfter), &["fleet.after"]),
@@ -86,6 +101,10 @@ pub(super) struct BrokenCampaigns(pub(super) CampaignFault, pub(super) Arc<Memor
 #[async_trait]
 impl Campaigns for BrokenCampaigns {
     async fn create(&self, campaign: &Campaign) -> Result<Written, PortError> {
+        if self.0 == CampaignFault::CreateReplaces {
+            self.1.poke(campaign.clone());
+            return Ok(Written::Yes);
+        }
         self.1.create(campaign).await
     }
 
@@ -98,6 +117,9 @@ impl Campaigns for BrokenCampaigns {
                 }
                 tokio::task::yield_now().await;
                 self.1.poke(next.clone());
+            }
+            CampaignFault::LosesRuns => {
+                return self.1.update(&Campaign { runs: Vec::new(), ..next.clone() }).await;
             }
             _ => return self.1.update(next).await,
         }
@@ -180,6 +202,10 @@ impl Devices for BrokenDevices {
     }
 
     async fn users(&self) -> Result<u64, PortError> {
+        if self.0 == DeviceFault::CountsDevices {
+            let devices: usize = self.1.all().values().map(|item| item.devices.len()).sum();
+            return Ok(u64::try_from(devices).unwrap_or(u64::MAX));
+        }
         self.1.users().await
     }
 }
@@ -189,7 +215,8 @@ pub(super) struct BrokenFleet(pub(super) FleetFault, pub(super) Arc<MemoryFleet>
 #[async_trait]
 impl Fleet for BrokenFleet {
     async fn beat(&self, row: &WorkerRow) -> Result<(), PortError> {
-        self.1.beat(row).await
+        let known = self.1.workers(UnixMs(0)).await?.iter().any(|r| r.worker == row.worker);
+        if known && self.0 == FleetFault::FirstBeatStays { Ok(()) } else { self.1.beat(row).await }
     }
 
     async fn leave(&self, worker: WorkerId) -> Result<(), PortError> {
@@ -213,6 +240,7 @@ impl Fleet for BrokenFleet {
     }
 
     async fn counters(&self, campaign: CampaignId, from_second: i64) -> Result<Vec<CounterRow>, PortError> {
+        let from_second = if self.0 == FleetFault::IgnoresSecond { 0 } else { from_second };
         self.1.counters(campaign, from_second).await
     }
 }

@@ -3,7 +3,7 @@
 use super::faults::{Call, Faults};
 use super::lock;
 use async_trait::async_trait;
-use common::device::{DeviceRow, Target, UserDevices};
+use common::device::{DeviceRow, Merged, Target, UserDevices};
 use common::ports::{Devices, PortError, Upserted};
 use common::time::UnixMs;
 use std::collections::BTreeMap;
@@ -43,11 +43,13 @@ impl Devices for MemoryDevices {
         let mut users = lock(&self.users);
         let mut counted = Upserted::default();
         for (place, row) in rows.into_iter().enumerate() {
-            if users.entry(row.user_id.clone()).or_default().merge(row) {
-                counted.taken += 1;
-            } else {
-                counted.refused += 1;
-                refused_rows.push(place);
+            match users.entry(row.user_id.clone()).or_default().merge(row) {
+                Merged::Taken => counted.taken += 1,
+                Merged::Older => counted.older += 1,
+                Merged::Full => {
+                    counted.refused += 1;
+                    refused_rows.push(place);
+                }
             }
         }
         pass.answer(counted)

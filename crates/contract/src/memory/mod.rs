@@ -59,6 +59,7 @@ pub struct MemoryParts {
 impl MemoryParts {
     /// Empty parts on this clock.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "every call site makes the Arc for this")]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let faults = Faults::default();
         let queue = |rules, calls| Arc::new(MemoryQueue::new(rules, clock.clone(), faults.clone(), calls));

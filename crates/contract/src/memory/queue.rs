@@ -75,6 +75,12 @@ impl MemoryQueue {
         Self { rules, clock, faults, calls, changed: Notify::new(), inner: Mutex::new(inner) }
     }
 
+    /// Whether it is a FIFO queue.
+    #[must_use]
+    pub fn is_fifo(&self) -> bool {
+        self.rules.fifo
+    }
+
     /// Bodies of all envelopes on it, hidden ones included, oldest first.
     #[must_use]
     pub fn bodies(&self) -> Vec<Bytes> {

@@ -124,7 +124,12 @@ fn completion(key: BatchKey, dice: &mut Dice, now: UnixMs) -> CompleteRequest {
     let outcomes = [Outcome::Unsent, Outcome::Accepted, Outcome::Ambiguous, Outcome::Unregistered];
     let pick = |dice: &mut Dice| outcomes[usize::try_from(dice.roll(4)).unwrap_or(0)];
     // Place 5 is beyond the batch's end, and must do no harm.
-    let results = (0..6).filter_map(|i| (dice.roll(3) == 0).then(|| result(i, pick(dice), now))).collect();
+    let mut results = Vec::new();
+    for index in 0..6 {
+        if dice.roll(3) == 0 {
+            results.push(result(index, pick(dice), now));
+        }
+    }
     CompleteRequest { key, fence: Fence(dice.roll32(5)), results, now }
 }
 

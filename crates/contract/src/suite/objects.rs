@@ -5,7 +5,6 @@ use super::bench::{Bench, Checked, Seen, ensure, same};
 use bytes::Bytes;
 use common::ports::{ObjectMeta, Put, PutMode};
 use futures::future::try_join_all;
-use std::time::Duration;
 
 pub(super) fn rules() -> Vec<Rule> {
     vec![
@@ -219,7 +218,7 @@ async fn whole_or_old(b: &mut Bench) -> Checked {
         let whole = got.as_ref().is_some_and(|g| versions.contains(g));
         ensure(whole, || format!("a part of {:?} bytes", got.map(|g| g.len())))?;
         seen += 1;
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
     }
     writer.await?
 }

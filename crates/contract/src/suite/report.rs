@@ -67,7 +67,7 @@ pub struct BrokenContract(pub Report);
 
 impl fmt::Debug for BrokenContract {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        fmt::Display::fmt(&self.0, f)
     }
 }
 

@@ -105,7 +105,7 @@ async fn old_ack(b: &mut Bench, w: Which) -> Checked {
     b.pass(3).await;
     let new = b.take_one(w, BRIEF).await?;
     ensure(old.ack != new.ack, || "the same ack id before and after a restart".to_owned())?;
-    let answer = b.queue(w).hide(&[old.ack.clone()], Duration::ZERO).await?;
+    let answer = b.queue(w).hide(std::slice::from_ref(&old.ack), Duration::ZERO).await?;
     ensure(answer != [EntryResult::Ok], || "an ack id from before the restart was let hide".to_owned())?;
     b.queue(w).delete(&[old.ack]).await?;
     b.pass(3).await;

@@ -109,11 +109,11 @@ async fn mark_race(b: &mut Bench) -> Checked {
         let mut writers = tokio::task::JoinSet::new();
         for attempt in 0..3 {
             let ledger = b.backend().ledger;
+            writers.spawn(async move { ledger.mark_expanded(c, Epoch(1), ShardNo(shard), UnixMs(20)).await });
+            let ledger = b.backend().ledger;
             writers.spawn(async move {
                 ledger.mark_dispatched(c, Epoch(1), &[(ShardNo(shard), attempt)], UnixMs(10)).await
             });
-            let ledger = b.backend().ledger;
-            writers.spawn(async move { ledger.mark_expanded(c, Epoch(1), ShardNo(shard), UnixMs(20)).await });
         }
         while let Some(written) = writers.join_next().await {
             written??;

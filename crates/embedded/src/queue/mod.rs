@@ -1,7 +1,7 @@
 //! The queue port on a segment log: checks, waiting, ack ids, and `fsync` around [`state::Core`].
 
-mod state;
 mod log;
+mod state;
 
 pub use log::Damage;
 
@@ -16,8 +16,8 @@ use common::limits::{
 };
 use common::ports::{AckId, Depth, EntryResult, PortError, Queue, Received};
 use common::queue::{Rules, Ticket};
-use state::Core;
 use log::LogError;
+use state::Core;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -71,10 +71,7 @@ impl LogQueue {
     }
 
     /// Runs one change under the lock, and returns when it is as durable as was asked for.
-    async fn change<T>(
-        &self,
-        act: impl FnOnce(&mut Core) -> Result<T, LogError>,
-    ) -> Result<T, PortError> {
+    async fn change<T>(&self, act: impl FnOnce(&mut Core) -> Result<T, LogError>) -> Result<T, PortError> {
         let shared = &self.0;
         let done = {
             let mut core = lock(&shared.core);
@@ -90,7 +87,11 @@ impl LogQueue {
     }
 
     /// Hands out what there is now; otherwise says when to look again.
-    fn try_receive(&self, max: usize, visibility: Duration) -> Result<Result<Vec<Received>, Duration>, PortError> {
+    fn try_receive(
+        &self,
+        max: usize,
+        visibility: Duration,
+    ) -> Result<Result<Vec<Received>, Duration>, PortError> {
         let shared = &self.0;
         let now = shared.time.now();
         let (taken, next) = {
@@ -165,7 +166,7 @@ impl Shared {
             if e.fifo.is_some() != self.rules.fifo {
                 return Err(self.invalid("a FIFO key is needed on a FIFO queue, refused on another".into()));
             }
-            for key in &e.fifo {
+            if let Some(key) = &e.fifo {
                 self.within("the group's length in bytes", &key.group.len(), &FIFO_TEXT_BYTES_MAX)?;
                 self.within("the deduplication id's length", &key.dedup.len(), &FIFO_TEXT_BYTES_MAX)?;
             }

@@ -19,7 +19,8 @@ pub(crate) struct AuditTable {
 impl AuditTable {
     /// Goes on behind the last entry of these tables.
     pub(crate) fn open(tables: Arc<Tables>) -> Result<Self, PortError> {
-        let last = tables.records.prefix([key::AUDIT]).next_back().map(|guard| item(WHAT, guard)).transpose()?;
+        let last =
+            tables.records.prefix([key::AUDIT]).next_back().map(|guard| item(WHAT, guard)).transpose()?;
         let number = last.and_then(|(key, _)| key.last_chunk().copied()).map_or(0, u64::from_be_bytes);
         Ok(Self { tables, next: Mutex::new(number + 1) })
     }

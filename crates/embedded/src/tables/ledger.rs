@@ -5,8 +5,8 @@ use crate::sync::{blocking, lock};
 use async_trait::async_trait;
 use common::ids::{BatchKey, BatchNo, CampaignId, Epoch, ShardNo};
 use common::ledger::{
-    self, BatchRecord, ClaimAnswer, ClaimRequest, CloseRequest, CompleteAnswer, CompleteRequest, RenewRequest,
-    ShardRecord,
+    self, BatchRecord, ClaimAnswer, ClaimRequest, CloseRequest, CompleteAnswer, CompleteRequest,
+    RenewRequest, ShardRecord,
 };
 use common::limits::LEDGER_BUCKET;
 use common::ports::{Ledger, PortError};
@@ -64,7 +64,12 @@ struct Rules<R, A> {
 }
 
 impl Inner {
-    fn decide<R, A>(&self, campaign: CampaignId, asks: &[R], rules: Rules<R, A>) -> Result<Vec<A>, PortError> {
+    fn decide<R, A>(
+        &self,
+        campaign: CampaignId,
+        asks: &[R],
+        rules: Rules<R, A>,
+    ) -> Result<Vec<A>, PortError> {
         let _held = lock(&self.batches);
         let mut batch = self.tables.batch();
         // What this call has decided already: a later entry about the same batch sees it.
@@ -127,21 +132,33 @@ impl Inner {
         merge: impl Fn(ShardRecord, ShardRecord) -> Option<ShardRecord>,
     ) -> Result<(), PortError> {
         let _held = lock(&self.shards);
-        let mut batch = self.tables.batch();
-        // In one call a shard is named once; a second time would see the stored record, not the first's.
+        // What this call has decided already: a later entry about the same shard sees it.
+        let mut fresh: HashMap<ShardNo, ShardRecord> = HashMap::new();
         for new in new {
-            let key = key::shard(campaign, new.shard);
-            let stored = get(WHAT, &self.tables.records, &key)?.map(|b| decode_shard(&b)).transpose()?;
+            let stored = match fresh.get(&new.shard) {
+                Some(record) => Some(*record),
+                None => self.read_shard(campaign, new.shard)?,
+            };
             let next = match stored {
                 Some(stored) if stored.epoch > new.epoch => None,
                 Some(stored) if stored.epoch == new.epoch => merge(stored, new),
                 _ => Some(new),
             };
-            if let Some(next) = next {
-                batch.insert(&self.tables.records, key, encode_shard(&next));
-            }
+            fresh.extend(next.map(|next| (next.shard, next)));
         }
-        if batch.is_empty() { Ok(()) } else { self.tables.commit(WHAT, batch) }
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let mut batch = self.tables.batch();
+        for record in fresh.values() {
+            batch.insert(&self.tables.records, key::shard(campaign, record.shard), encode_shard(record));
+        }
+        self.tables.commit(WHAT, batch)
+    }
+
+    fn read_shard(&self, campaign: CampaignId, shard: ShardNo) -> Result<Option<ShardRecord>, PortError> {
+        let bytes = get(WHAT, &self.tables.records, &key::shard(campaign, shard))?;
+        bytes.map(|b| decode_shard(&b)).transpose()
     }
 }
 
@@ -162,7 +179,8 @@ fn encode_shard(r: &ShardRecord) -> Vec<u8> {
 }
 
 fn decode_shard(bytes: &[u8]) -> Result<ShardRecord, PortError> {
-    let unreadable = || PortError::Corrupt { what: WHAT, why: "a shard's record is no shard record".to_owned() };
+    let unreadable =
+        || PortError::Corrupt { what: WHAT, why: "a shard's record is no shard record".to_owned() };
     let bytes: &[u8; 27] = bytes.try_into().map_err(|_| unreadable())?;
     let [1, s0, s1, e0, e1, e2, e3, a0, a1, a2, a3, times @ ..] = *bytes else { return Err(unreadable()) };
     let time = |at: usize| {

@@ -19,7 +19,9 @@ use crate::lock::DirLock;
 use crate::sync::{GroupSync, blocking};
 use common::ports::PortError;
 use fjall::config::CompressionPolicy;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -62,12 +64,12 @@ impl Tables {
         Ok(Self { db, ledger, records, fsync: fsync.then(GroupSync::default), _lock: lock })
     }
 
-    fn batch(&self) -> fjall::OwnedWriteBatch {
+    fn batch(&self) -> WriteBatch {
         self.db.batch().durability(Some(PersistMode::Buffer))
     }
 
     /// Commits: in the kernel when it returns.
-    fn commit(&self, what: &'static str, batch: fjall::OwnedWriteBatch) -> Result<(), PortError> {
+    fn commit(&self, what: &'static str, batch: WriteBatch) -> Result<(), PortError> {
         batch.commit().map_err(|e| failed(what, &e))?;
         self.fsync.iter().for_each(GroupSync::note);
         Ok(())
@@ -95,11 +97,15 @@ impl Tables {
 /// What fjall's errors mean for the caller.
 pub(crate) fn failed(what: &'static str, e: &fjall::Error) -> PortError {
     let why = match e {
-        fjall::Error::Poisoned => "an earlier write to the disk failed; restart owl on this data directory".to_owned(),
+        fjall::Error::Poisoned => {
+            "an earlier write to the disk failed; restart owl on this data directory".to_owned()
+        }
         other => other.to_string(),
     };
     match e {
-        fjall::Error::Io(_) | fjall::Error::Poisoned | fjall::Error::Locked => PortError::Unavailable { what, why },
+        fjall::Error::Io(_) | fjall::Error::Poisoned | fjall::Error::Locked => {
+            PortError::Unavailable { what, why }
+        }
         _ => PortError::Corrupt { what, why },
     }
 }

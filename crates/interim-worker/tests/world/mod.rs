@@ -1,5 +1,5 @@
 //! A campaign on the model backend, from its audience to its press: what the tests of both workers start from.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use common::campaign::{Campaign, Decision, ListFormat, Options, SnapshotRef, Stamp, Upload};
 use common::content::Content;
@@ -58,9 +58,13 @@ pub fn stamp(at: UnixMs) -> Stamp {
 impl World {
     /// A campaign that is ready and in the slot, its snapshot in the object store.
     pub async fn ready(spec: Spec) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock::at(UnixMs(1_000_000)));
+        Self::on(Arc::new(TokioClock::at(UnixMs(1_000_000))), spec).await
+    }
+
+    /// The same, on this clock.
+    pub async fn on(clock: Arc<dyn Clock>, spec: Spec) -> Self {
         let parts = MemoryParts::new(Arc::clone(&clock));
-        let options = Options { shards: spec.shards, batch_users: spec.batch_users, ..spec.options };
+        let options = Options { shards: spec.shards, batch_users: spec.batch_users, ..spec.options.clone() };
         let draft = Campaign::new("test", Content::english("a", "b"), options, stamp(clock.now()));
         assert_eq!(parts.campaigns.create(&draft).await, Ok(Written::Yes));
         let (objects, devices) = objects(&spec);
@@ -107,8 +111,7 @@ impl World {
 
     async fn build_done(&mut self) {
         let now = self.clock.now();
-        let upload =
-            Upload { object: "u".into(), format: ListFormat::Plain, bytes: 1, stamp: stamp(now) };
+        let upload = Upload { object: "u".into(), format: ListFormat::Plain, bytes: 1, stamp: stamp(now) };
         self.store(self.campaign.upload(upload)).await;
         let snapshot = SnapshotRef {
             id: self.manifest.id(),

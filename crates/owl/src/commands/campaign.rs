@@ -149,7 +149,9 @@ pub(crate) fn run(client: &Client, command: CampaignCommand, json: bool) -> anyh
         CampaignCommand::Edit { campaign, name, content, options } => {
             edit(client, &campaign, name, &content, &options, json)
         }
-        CampaignCommand::Upload { campaign, file, no_wait } => upload(client, &campaign, &file, !no_wait, json),
+        CampaignCommand::Upload { campaign, file, no_wait } => {
+            upload(client, &campaign, &file, !no_wait, json)
+        }
         CampaignCommand::Arm(args) => arm(client, &args, json),
         CampaignCommand::Disarm(id) => act(client, &id, "disarm", json),
         CampaignCommand::Canary(id) => act(client, &id, "canary", json),
@@ -163,7 +165,9 @@ pub(crate) fn run(client: &Client, command: CampaignCommand, json: bool) -> anyh
             show(client, &format!("/v1/campaigns/{}/clone", resolve(client, &campaign)?), &body, json)
         }
         CampaignCommand::List => list(client, json),
-        CampaignCommand::Preview(id) => raw(client, &format!("/v1/campaigns/{}/preview", resolve(client, &id.campaign)?), json),
+        CampaignCommand::Preview(id) => {
+            raw(client, &format!("/v1/campaigns/{}/preview", resolve(client, &id.campaign)?), json)
+        }
         CampaignCommand::Snapshot { campaign, shard, batch } => {
             let base = format!("/v1/campaigns/{}/snapshot", resolve(client, &campaign)?);
             raw(client, &shard.map_or(base.clone(), |s| format!("{base}/shards/{s}/batches/{batch}")), json)
@@ -316,10 +320,12 @@ pub(crate) fn built(client: &Client, id: &str) -> anyhow::Result<Campaign> {
 fn arm(client: &Client, args: &ArmArgs, json: bool) -> anyhow::Result<bool> {
     let id = resolve(client, &args.campaign)?;
     let mut request = ArmRequest::default();
-    (request.expect.interim, request.expect.push, request.expect.percent) = (args.interim, args.push, args.percent);
+    (request.expect.interim, request.expect.push, request.expect.percent) =
+        (args.interim, args.push, args.percent);
     request.wait_ms = u64::try_from(args.wait.as_millis()).unwrap_or(u64::MAX);
     for text in &args.overrides {
-        let (check, reason) = text.split_once('=').with_context(|| format!("`{text}` is not CHECK=REASON"))?;
+        let (check, reason) =
+            text.split_once('=').with_context(|| format!("`{text}` is not CHECK=REASON"))?;
         request.overrides.insert(check.to_owned(), reason.to_owned());
     }
     show(client, &format!("/v1/campaigns/{id}/arm"), &json!(request), json)
@@ -375,12 +381,20 @@ fn watch(client: &Client, id: &str, quiet: bool) -> anyhow::Result<()> {
         let status: Status = client.get(&format!("/v1/campaigns/{id}/status"))?;
         let bar = bar.get_or_insert_with(|| output::progress("settled so far", Some(status.devices)));
         bar.set_position(status.so_far.settled().min(status.devices));
-        if matches!(status.campaign.state, State::Done | State::Stopped | State::Draft | State::Ready | State::Failed) {
+        if matches!(
+            status.campaign.state,
+            State::Done | State::Stopped | State::Draft | State::Ready | State::Failed
+        ) {
             bar.finish_and_clear();
             return Ok(());
         }
         if !quiet && bar.is_hidden() {
-            println!("{}: {} of {} settled", status.campaign.state.label(), status.so_far.settled(), status.devices);
+            println!(
+                "{}: {} of {} settled",
+                status.campaign.state.label(),
+                status.so_far.settled(),
+                status.devices
+            );
         }
         std::thread::sleep(LOOK * 4);
     }

@@ -28,8 +28,11 @@ impl ContentArgs {
     /// The content, if any of the flags was given.
     pub(crate) fn read(&self) -> anyhow::Result<Option<Content>> {
         if let Some(file) = &self.content {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            return serde_json::from_str(&text).map(Some).with_context(|| format!("{} is not a content", file.display()));
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            return serde_json::from_str(&text)
+                .map(Some)
+                .with_context(|| format!("{} is not a content", file.display()));
         }
         if self.silent {
             return Ok(Some(Content::silent()));
@@ -37,7 +40,10 @@ impl ContentArgs {
         if self.title.is_none() && self.body.is_none() {
             return Ok(None);
         }
-        let text = Text { title: self.title.clone().unwrap_or_default(), body: self.body.clone().unwrap_or_default() };
+        let text = Text {
+            title: self.title.clone().unwrap_or_default(),
+            body: self.body.clone().unwrap_or_default(),
+        };
         let mut content = Content::english("", "");
         content.texts.insert(content.default_locale.clone(), text);
         Ok(Some(content))
@@ -106,7 +112,10 @@ mod tests {
     #[test]
     fn durations() {
         let ms = |t: &str| parse_duration(t).map(|d| d.as_millis()).ok();
-        assert_eq!(["5", "250ms", "90s", "10m", "2h"].map(ms), [5000, 250, 90_000, 600_000, 7_200_000].map(Some));
+        assert_eq!(
+            ["5", "250ms", "90s", "10m", "2h"].map(ms),
+            [5000, 250, 90_000, 600_000, 7_200_000].map(Some)
+        );
         assert_eq!(["", "x", "10 m", "1d", "-1s"].map(ms), [None; 5]);
     }
 }

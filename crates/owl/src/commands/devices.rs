@@ -66,7 +66,13 @@ fn import(client: &Client, path: &std::path::Path, json: bool) -> anyhow::Result
 /// Says what an import did, and names the first lines that were left out.
 pub(crate) fn imported(answer: &Value) {
     let n = |key: &str| output::count(answer[key].as_u64().unwrap_or(0));
-    println!("{} rows: {} taken, {} refused, {} bad lines", n("rows"), n("taken"), n("refused"), n("bad_lines"));
+    println!(
+        "{} rows: {} taken, {} refused, {} bad lines",
+        n("rows"),
+        n("taken"),
+        n("refused"),
+        n("bad_lines")
+    );
     for bad in answer["bad"].as_array().into_iter().flatten() {
         let text = |key: &str| bad[key].as_str().unwrap_or("").to_owned();
         println!("  line {}: {} {}", bad["line"], text("field"), text("why"));

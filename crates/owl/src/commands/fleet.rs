@@ -30,7 +30,9 @@ pub(crate) fn run(client: &Client, command: &FleetCommand, json: bool) -> anyhow
     for w in &answer.workers {
         let role = if w.role == Role::Interim { "interim" } else { "push" };
         let ready = if w.ready { "ready" } else { "not ready" };
-        let snapshot = w.snapshot.map_or_else(|| "no snapshot".to_owned(), |s| format!("snapshot {:.12}", s.to_string()));
+        let snapshot = w
+            .snapshot
+            .map_or_else(|| "no snapshot".to_owned(), |s| format!("snapshot {:.12}", s.to_string()));
         println!("{role:8} {:016x}  {ready:10} {snapshot}, {} claims", w.worker.0, w.claims);
         for link in &w.links {
             println!("         {}: {} connections, {} streams", link.gateway, link.connections, link.streams);

@@ -7,7 +7,8 @@ use control::{Light, Preflight, Report, Status, UserReceipt};
 
 /// One line for a list.
 pub(crate) fn campaign_line(c: &Campaign) {
-    let devices = c.snapshot.as_ref().map_or_else(String::new, |s| format!("{} devices", count(s.device_count())));
+    let devices =
+        c.snapshot.as_ref().map_or_else(String::new, |s| format!("{} devices", count(s.device_count())));
     println!("{}  {:9} {:>18}  {}", c.id, c.state.label(), devices, c.name);
 }
 
@@ -56,7 +57,12 @@ pub(crate) fn status(s: &Status) {
         return;
     }
     let accepted: Vec<_> = s.so_far.accepted.iter().map(|(g, n)| format!("{} by {g}", count(*n))).collect();
-    println!("  so far: accepted {}; {} of {} devices settled", or_none(&accepted), count(s.so_far.settled()), count(s.devices));
+    println!(
+        "  so far: accepted {}; {} of {} devices settled",
+        or_none(&accepted),
+        count(s.so_far.settled()),
+        count(s.devices)
+    );
     println!("  shards: {} on their way, {} expanded", s.shards_dispatched, s.shards_expanded);
     println!("  queues: shards {:?}, batches {:?} (waiting, in flight)", s.shard_queue, s.batch_queue);
 }
@@ -73,7 +79,8 @@ pub(crate) fn report(r: &Report) {
             println!("  {gateway:5}     {outcome:26} {:>12}", count(*n));
         }
     }
-    let sum = [("accepted", b.accepted), ("rejected", b.rejected), ("expired", b.expired), ("aborted", b.aborted)];
+    let sum =
+        [("accepted", b.accepted), ("rejected", b.rejected), ("expired", b.expired), ("aborted", b.aborted)];
     let rest = [("ambiguous", b.ambiguous), ("pending", b.pending)];
     let terms: Vec<_> = sum.iter().chain(&rest).map(|(name, n)| format!("{} {name}", count(*n))).collect();
     println!("  sum       {} = {}", count(b.devices), terms.join(" + "));
@@ -122,7 +129,8 @@ pub(crate) fn receipt(r: &UserReceipt) {
     }
     for d in &r.devices {
         let when = d.ms.map_or_else(String::new, |ms| format!(", {ms} ms after the press"));
-        let outcome = if d.outcome == Outcome::Accepted.label() { "accepted by the gateway" } else { &d.outcome };
+        let outcome =
+            if d.outcome == Outcome::Accepted.label() { "accepted by the gateway" } else { &d.outcome };
         println!("  {} device {} (place {}): {outcome}{when}", d.gateway, d.token_hash, d.place);
     }
 }

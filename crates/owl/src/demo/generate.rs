@@ -39,7 +39,7 @@ impl Made {
             }
             out
         });
-        let opted_out = (0..self.opted_out()).map(|i| {
+        let opted_out = (0..self.opted_out()).map(move |i| {
             let mut out = Vec::new();
             device_line(&mut out, &format!("optout{i}"), self.users + i, 0, true);
             out
@@ -76,7 +76,9 @@ fn device_line(out: &mut Vec<u8>, user: &str, i: u64, d: u64, opted_out: bool) {
         ("fcm", format!("{}:APA91b{}", &text[..22], &text[22..]))
     };
     let locale = LOCALES[usize::try_from(i % LOCALES.len() as u64).unwrap_or(0)];
-    out.extend_from_slice(format!("{user},{platform},{token},{locale},{opted_out},1700000000000\n").as_bytes());
+    out.extend_from_slice(
+        format!("{user},{platform},{token},{locale},{opted_out},1700000000000\n").as_bytes(),
+    );
 }
 
 /// An iterator of lines as a reader.

@@ -75,7 +75,9 @@ pub(crate) struct DemoArgs {
 
 /// Runs the demo. False when an invariant does not hold.
 pub(crate) fn run(args: DemoArgs, json: bool) -> anyhow::Result<bool> {
-    let scratch = tempfile::Builder::new().prefix("owl-demo-").tempdir().context("cannot make a scratch directory")?;
+    crate::logging::init(crate::logging::Form::Text, "warn");
+    let scratch =
+        tempfile::Builder::new().prefix("owl-demo-").tempdir().context("cannot make a scratch directory")?;
     let data_dir = args.data_dir.clone().unwrap_or_else(|| scratch.path().join("data"));
     let say = Say { quiet: json };
     say.line(&format!("demo: {} against stand-in gateways; no phone can be reached", args.what()));
@@ -146,7 +148,11 @@ impl Demo<'_> {
         let pressed = Instant::now();
         let receipt: Receipt = self.client.post(&format!("/v1/campaigns/{id}/press"), &json!({}))?;
         let press_receipt = pressed.elapsed();
-        self.say.line(&format!("press       {} (receipt after {} ms)", receipt.sentence, press_receipt.as_millis()));
+        self.say.line(&format!(
+            "press       {} (receipt after {} ms)",
+            receipt.sentence,
+            press_receipt.as_millis()
+        ));
         self.watch(&id, campaign.snapshot.as_ref().map_or(0, common::campaign::SnapshotRef::device_count))?;
         let cpu = (process::cpu_seconds() - cpu.0, self.gateway_cpu()? - cpu.1);
         let peak_rss = process::peak_rss_bytes();
@@ -162,11 +168,17 @@ impl Demo<'_> {
     fn import(&self) -> anyhow::Result<()> {
         let began = Instant::now();
         let answer: Value = match &self.args.devices {
-            Some(file) => self.client.post_stream("/v1/devices", Kind::of(file), open(file, "importing devices")?)?,
+            Some(file) => {
+                self.client.post_stream("/v1/devices", Kind::of(file), open(file, "importing devices")?)?
+            }
             None => {
                 let kind = Kind { content_type: "text/csv", encoding: None };
                 let bar = output::progress("importing devices", None);
-                let answer = self.client.post_stream("/v1/devices", kind, bar.wrap_read(Made { users: self.args.users }.devices_csv()))?;
+                let answer = self.client.post_stream(
+                    "/v1/devices",
+                    kind,
+                    bar.wrap_read(Made { users: self.args.users }.devices_csv()),
+                )?;
                 bar.finish_and_clear();
                 answer
             }
@@ -204,7 +216,10 @@ impl Demo<'_> {
         };
         let (users, devices) = (output::count(snapshot.users), output::count(snapshot.device_count()));
         let ms = snapshot.build_ms;
-        self.say.line(&format!("snapshot    {users} users, {devices} devices, {} batches, built in {ms} ms", snapshot.batches));
+        self.say.line(&format!(
+            "snapshot    {users} users, {devices} devices, {} batches, built in {ms} ms",
+            snapshot.batches
+        ));
         Ok(campaign)
     }
 
@@ -263,7 +278,12 @@ fn open(file: &Path, what: &str) -> anyhow::Result<impl Read> {
 fn demo_content() -> Content {
     let mut content = Content::english("Superb Owl", "Do your lesson. You know what happens if you don't.");
     let text = |title: &str, body: &str| Text { title: title.to_owned(), body: body.to_owned() };
-    content.texts.insert("pt".to_owned(), text("Superb Owl", "Faça sua lição. Você sabe o que acontece se não fizer."));
-    content.texts.insert("de".to_owned(), text("Superb Owl", "Mach deine Lektion. Du weißt, was sonst passiert."));
+    content.texts.insert(
+        "pt".to_owned(),
+        text("Superb Owl", "Faça sua lição. Você sabe o que acontece se não fizer."),
+    );
+    content
+        .texts
+        .insert("de".to_owned(), text("Superb Owl", "Mach deine Lektion. Du weißt, was sonst passiert."));
     content
 }

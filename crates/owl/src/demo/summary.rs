@@ -103,7 +103,11 @@ impl Summary {
     pub(crate) fn print(&self) {
         println!();
         print::report(&self.report);
-        println!("speed       {} pushes/s; receipt after {} ms", count(self.pushes_per_s), self.press_receipt_ms);
+        println!(
+            "speed       {} pushes/s; receipt after {} ms",
+            count(self.pushes_per_s),
+            self.press_receipt_ms
+        );
         println!(
             "cost        {:.2} CPU seconds ours ({:.1} us a push), {:.2} the gateways'; peak memory {}",
             self.cpu_seconds,
@@ -111,7 +115,10 @@ impl Summary {
             self.gateway_cpu_seconds,
             bytes(self.peak_rss_bytes)
         );
-        println!("prepared    snapshot built in {} ms, loaded in {} ms", self.snapshot_build_ms, self.preload_ms);
+        println!(
+            "prepared    snapshot built in {} ms, loaded in {} ms",
+            self.snapshot_build_ms, self.preload_ms
+        );
         println!("envelopes   {} on the FIFO queue, {} batches", self.fifo_envelopes, count(self.batches));
         println!(
             "journal     the gateways answered {} devices: {} accepted, {} of them twice; {} never answered",
@@ -138,12 +145,21 @@ fn faults(report: &Report, verdict: &Verdict) -> Vec<String> {
         (!b.balance(), "the outcomes do not add up to the devices"),
         (b.devices != snapshot, "the ledger knows another number of devices than the snapshot"),
         (b.pending != 0, "devices are left without an outcome"),
-        (b.accepted + b.ambiguous < verdict.accepted, "the gateways accepted more devices than the ledger knows"),
+        (
+            b.accepted + b.ambiguous < verdict.accepted,
+            "the gateways accepted more devices than the ledger knows",
+        ),
         (b.accepted > verdict.accepted, "the ledger calls devices accepted that the gateways never accepted"),
-        (verdict.duplicates > b.doubled_at_most, "devices were accepted twice and not counted as possibly doubled"),
+        (
+            verdict.duplicates > b.doubled_at_most,
+            "devices were accepted twice and not counted as possibly doubled",
+        ),
         (b.expired + b.ambiguous + b.aborted == 0 && verdict.missing > 0, "devices never got a final answer"),
         (verdict.strangers > 0, "the gateways were asked for devices that are not in the snapshot"),
-        (report.fifo_envelopes != shards, "the number of FIFO envelopes received is not the number of shards"),
+        (
+            report.fifo_envelopes != shards,
+            "the number of FIFO envelopes received is not the number of shards",
+        ),
     ];
     checks.into_iter().filter(|(broken, _)| *broken).map(|(_, fault)| fault.to_owned()).collect()
 }

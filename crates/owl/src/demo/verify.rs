@@ -30,7 +30,8 @@ pub(crate) struct Verdict {
 pub(crate) async fn verify(backend: &Backend, campaign: &Campaign, admin: &str) -> anyhow::Result<Verdict> {
     let journal = AdminClient::new(admin).journal().await.context("cannot read the gateways' journal")?;
     let snapshot = campaign.snapshot.as_ref().context("no snapshot")?;
-    let manifest = backend.objects.get(&keys::manifest(campaign.id, snapshot.id), None).await?.context("no manifest")?;
+    let manifest =
+        backend.objects.get(&keys::manifest(campaign.id, snapshot.id), None).await?.context("no manifest")?;
     let manifest: Manifest = serde_json::from_slice(&manifest)?;
     let mut verdict = Verdict::default();
     for (no, entry) in (0_u16..).map(ShardNo).zip(&manifest.shards) {

@@ -46,7 +46,8 @@ impl Default for Config {
 impl Config {
     /// Reads a file. Unknown keys are refused, with their place.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("{} is not a configuration", path.display()))
     }
 
@@ -55,15 +56,17 @@ impl Config {
         if self.apns.is_some() || self.fcm.is_some() {
             bail!("both real gateways (in the configuration) and stand-ins were given: leave one out");
         }
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let info = serde_json::from_str(&text).with_context(|| format!("{} does not describe gateways", file.display()))?;
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let info = serde_json::from_str(&text)
+            .with_context(|| format!("{} does not describe gateways", file.display()))?;
         self.stand_ins(&info)
     }
 
     fn stand_ins(&mut self, info: &GatewayInfo) -> anyhow::Result<()> {
         let apns = serde_json::json!({
             "kind": "rehearsal",
-            "endpoint": format!("https://{}:{}", info.server_name, port(&info.apns)?),
+            "endpoint": format!("{}:{}", info.server_name, port(&info.apns)?),
             "ca_file": info.ca_file,
             "key_file": info.apns_key_file,
             "key_id": info.apns_key_id,
@@ -72,12 +75,13 @@ impl Config {
         });
         let fcm = serde_json::json!({
             "kind": "rehearsal",
-            "endpoint": format!("https://{}:{}", info.server_name, port(&info.fcm)?),
+            "endpoint": format!("{}:{}", info.server_name, port(&info.fcm)?),
             "ca_file": info.ca_file,
             "service_account_file": info.fcm_service_account_file,
             "project": info.fcm_project,
         });
-        self.apns = Some(serde_json::from_value(apns).context("the stand-in APNs is described in another way")?);
+        self.apns =
+            Some(serde_json::from_value(apns).context("the stand-in APNs is described in another way")?);
         self.fcm = Some(serde_json::from_value(fcm).context("the stand-in FCM is described in another way")?);
         Ok(())
     }

@@ -122,7 +122,7 @@ mod tests {
 
     fn tokens() -> ProviderTokens {
         use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
-        let pem = SigningKey::from_slice(&[7; 32]).unwrap().to_pkcs8_pem(LineEnding::LF).unwrap();
+        let pem = p256::SecretKey::from_slice(&[7; 32]).unwrap().to_pkcs8_pem(LineEnding::LF).unwrap();
         ProviderTokens::new(&pem, "OWLKEY0001", "OWLTEAM001").unwrap()
     }
 

@@ -74,6 +74,20 @@ impl Conn {
         }
     }
 
+    /// Whether `h2` gave this connection up, or the other side said goodbye. It is retired then.
+    pub(super) fn retire_if_dead(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        let dead = self
+            .send
+            .borrow_mut()
+            .as_mut()
+            .is_none_or(|send| matches!(send.poll_ready(&mut cx), Poll::Ready(Err(_))));
+        if dead {
+            self.retire();
+        }
+        dead
+    }
+
     /// Hands one request to `h2`; `None` if `h2` did not take it.
     pub(super) fn hand_over(
         &self,

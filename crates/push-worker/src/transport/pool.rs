@@ -50,6 +50,8 @@ pub(super) struct Shared {
     pub(super) turns: Turns,
     pub(super) clock: Arc<dyn Clock>,
     slots: RefCell<Vec<Option<Rc<Conn>>>>,
+    /// Whether a slot was dialled to the end at least once.
+    tried: RefCell<Vec<bool>>,
     trouble: RefCell<Option<String>>,
     /// A slot changed or trouble came up.
     changed: Notify,
@@ -68,6 +70,7 @@ impl Pool {
             turns: Turns::default(),
             clock: settings.clock,
             slots: RefCell::new(vec![None; usize::from(count)]),
+            tried: RefCell::new(vec![false; usize::from(count)]),
             trouble: RefCell::default(),
             changed: Notify::new(),
             closed: Cell::new(false),
@@ -80,13 +83,14 @@ impl Pool {
         Self { shared, tasks: RefCell::new(tasks) }
     }
 
-    /// Waits until every connection is open, or for `within`. One that is open is enough: the state tells of the others.
+    /// Waits until every connection was tried, or for `within`. One that is open is enough: the state tells of the
+    /// others.
     ///
     /// # Errors
     /// None is open: why, in words.
     pub async fn ready(&self, within: Duration) -> Result<(), String> {
         let all = async {
-            while self.shared.count() < self.shared.slots.borrow().len() {
+            while self.shared.tried.borrow().contains(&false) {
                 self.shared.changed.notified().await;
             }
         };
@@ -169,13 +173,20 @@ impl Shared {
         if opened && self.count() == self.slots.borrow().len() {
             self.trouble.take();
         }
-        self.changed.notify_one();
+        self.note_tried(slot);
         self.turns.wake_first();
     }
 
-    pub(super) fn note_trouble(&self, why: String) {
+    pub(super) fn note_trouble(&self, slot: usize, why: String) {
         self.trouble.replace(Some(why));
-        self.changed.notify_one();
+        self.note_tried(slot);
+    }
+
+    fn note_tried(&self, slot: usize) {
+        if let Some(tried) = self.tried.borrow_mut().get_mut(slot) {
+            *tried = true;
+        }
+        self.changed.notify_waiters();
     }
 
     fn count(&self) -> usize {

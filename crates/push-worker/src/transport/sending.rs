@@ -117,17 +117,20 @@ impl<F: Future<Output = (u16, Reply)>> Sending<'_, F> {
 
     fn write_one(&mut self, conn: &Rc<Conn>, request: Request) {
         self.progress = Instant::now();
-        let Some(head) = self.head(request.path) else { return self.finish(request.place, Reply::NotSent) };
-        match conn.hand_over(head, request.body) {
+        let place = request.place;
+        let Some(head) = self.head(request.path.clone()) else { return self.finish(place, Reply::NotSent) };
+        match conn.hand_over(head, request.body.clone()) {
             Some(Ok(response)) => {
                 conn.take_stream();
                 let held = Held { conn: Rc::clone(conn), shared: Rc::clone(self.shared) };
                 let until = self.progress + self.terms.patience;
-                self.on_their_way.push((self.exchange)(request.place, held, response, until));
+                self.on_their_way.push((self.exchange)(place, held, response, until));
             }
             // Its head may be out; without its body it can't be processed, but `h2` does not promise that it isn't.
-            Some(Err(_)) => self.finish(request.place, Reply::Ambiguous),
-            None => self.finish(request.place, Reply::NotSent),
+            Some(Err(_)) => self.finish(place, Reply::Ambiguous),
+            // The connection is gone: another takes it.
+            None if conn.retire_if_dead() => self.unsent.push_front(request),
+            None => self.finish(place, Reply::NotSent),
         }
     }
 

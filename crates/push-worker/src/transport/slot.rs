@@ -18,7 +18,7 @@ pub(super) async fn keep(slot: usize, shared: Rc<Shared>) {
         match dialled {
             Err(error) => {
                 failures += 1;
-                shared.note_trouble(error.to_string());
+                shared.note_trouble(slot, error.to_string());
             }
             Ok(dialled) => {
                 let conn = open(slot, dialled, &shared, &mut drivers);

@@ -173,10 +173,8 @@ impl Log {
             return Err(e.into());
         }
         let length = ops.frame_bytes();
-        let parts = format::FrameParts {
-            meta: 0..0,
-            bodies: format::FRAME_HEAD_BYTES + ops.meta().len()..length,
-        };
+        let parts =
+            format::FrameParts { meta: 0..0, bodies: format::FRAME_HEAD_BYTES + ops.meta().len()..length };
         if let Some(segment) = self.segments.get_mut(&number) {
             segment.bytes += length as u64;
         }

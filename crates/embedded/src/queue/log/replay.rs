@@ -73,7 +73,8 @@ impl Log {
         }
         if found.tail_bytes > 0 {
             if !is_last || !found.tail_is_torn {
-                damage.push(named((found.good_bytes, found.tail_bytes), "changed or missing bytes at the end"));
+                damage
+                    .push(named((found.good_bytes, found.tail_bytes), "changed or missing bytes at the end"));
             } else {
                 let (file, cut_bytes) = (path.display(), found.tail_bytes);
                 tracing::warn!(%file, cut_bytes, "cut off a queue log frame that was never acknowledged");
@@ -97,7 +98,8 @@ fn segment_numbers(dir: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for file in std::fs::read_dir(dir)? {
         let name = file?.file_name();
-        let number = name.to_str().and_then(|n| n.strip_suffix(".log")).and_then(|n| n.parse().ok());
+        let number: Option<u64> =
+            name.to_str().and_then(|n| n.strip_suffix(".log")).and_then(|n| n.parse().ok());
         numbers.extend(number);
     }
     numbers.sort_unstable();

@@ -1,0 +1,184 @@
+//! `owl up`: the API, the interim worker, the push worker, the snapshot builder and the reconciler, in one process on the
+//! embedded backend. They meet at the ports only, as they do on AWS.
+
+mod config;
+
+pub(crate) use config::Config;
+
+use crate::output;
+use anyhow::{Context, bail};
+use audience::build::run_builder;
+use clap::Args;
+use common::ports::Backend;
+use common::time::{Clock, SystemClock};
+use control::Control;
+use embedded::{Embedded, EmbeddedConfig};
+use interim_worker::{InterimConfig, InterimWorker};
+use push_worker::apns::{ApnsConfig, ApnsGateway};
+use push_worker::fcm::{FcmConfig, FcmGateway};
+use push_worker::gateway::Gateway;
+use push_worker::{MakeGateways, PushConfig, PushWorker};
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  owl up                                               no gateways: everything but sending
+  owl gateways --dir gw & owl up --stand-ins gw/gateways.json
+                                                       gateways that cannot reach a phone
+  owl up --config owl.toml                             real gateways; docs/config.md has every key
+
+It ends on Ctrl-C or SIGTERM, after what was begun is finished or given back.")]
+pub(crate) struct UpArgs {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where everything is kept [default: owl-data].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where the API listens [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Send to the stand-in gateways that `owl gateways --dir DIR` describes in DIR/gateways.json.
+    #[arg(long, value_name = "FILE")]
+    stand_ins: Option<PathBuf>,
+    /// Survive power loss, not only `kill -9`: every acknowledged write is on the disk.
+    #[arg(long)]
+    fsync: bool,
+}
+
+impl UpArgs {
+    fn config(&self) -> anyhow::Result<Config> {
+        let mut config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        config.data_dir = self.data_dir.clone().unwrap_or(config.data_dir);
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.fsync |= self.fsync;
+        if let Some(file) = &self.stand_ins {
+            config.use_stand_ins(file)?;
+        }
+        Ok(config)
+    }
+}
+
+/// Runs until a signal.
+pub(crate) fn run(args: &UpArgs, json: bool) -> anyhow::Result<bool> {
+    let config = args.config()?;
+    crate::logging::init(if json { crate::logging::Form::Json } else { crate::logging::Form::Text }, "info");
+    let running = start(&config)?;
+    let address = running.address;
+    if json {
+        output::json(&json!({ "listening": format!("http://{address}"), "data_dir": config.data_dir }))?;
+    } else {
+        println!("owl is up: http://{address} (data in {})", config.data_dir.display());
+    }
+    running.block_on(signal())?;
+    tracing::info!("draining");
+    running.stop();
+    Ok(true)
+}
+
+async fn signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    tokio::select! {
+        _ = term.recv() => {}
+        done = tokio::signal::ctrl_c() => done.context("cannot listen for signals")?,
+    }
+    Ok(())
+}
+
+/// All roles, running.
+pub(crate) struct Running {
+    /// Where the API listens.
+    pub(crate) address: SocketAddr,
+    runtime: Runtime,
+    embedded: Embedded,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Running {
+    /// The ports.
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.embedded.backend
+    }
+
+    /// Waits for something on the process's runtime.
+    pub(crate) fn block_on<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
+    }
+
+    /// Stops receiving, finishes or gives back, flushes, ends.
+    pub(crate) fn stop(self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        self.runtime.block_on(self.tasks.wait());
+        self.runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+        self.embedded.close();
+    }
+}
+
+/// Starts all roles.
+pub(crate) fn start(config: &Config) -> anyhow::Result<Running> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let make_gateways = gateways(config, &clock)?;
+    let settings = EmbeddedConfig { fsync: config.fsync, ..EmbeddedConfig::new(&config.data_dir) };
+    let embedded = embedded::open(settings, Arc::clone(&clock))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("owl")
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let backend = embedded.backend.clone();
+    let control = Control::new(backend.clone(), Arc::clone(&clock));
+    let served = runtime.block_on(api::serve(Arc::clone(&control), api_config(config), shutdown.clone()))?;
+    let _inside = runtime.enter();
+    tasks.spawn(async move { drop(served.handle.await) });
+    tasks.spawn(control.run_reconciler(shutdown.clone()));
+    tasks.spawn(run_builder(backend.clone(), Arc::clone(&clock), shutdown.clone()));
+    let interim = InterimWorker::new(backend.clone(), Arc::clone(&clock), InterimConfig::default());
+    tasks.spawn(Arc::new(interim).run(shutdown.clone()));
+    let push =
+        PushConfig { lanes: config.lanes.unwrap_or(PushConfig::default().lanes), ..PushConfig::default() };
+    let push = PushWorker::new(backend, clock, push, make_gateways);
+    tasks.spawn(Arc::new(push).run(shutdown.clone()));
+    Ok(Running { address: served.addr, runtime, embedded, shutdown, tasks })
+}
+
+fn api_config(config: &Config) -> api::ApiConfig {
+    api::ApiConfig {
+        listen: config.listen,
+        allow_public: config.allow_public,
+        allowed_hosts: config.allowed_hosts.clone(),
+        ..api::ApiConfig::default()
+    }
+}
+
+/// Checks the gateways' configuration now, so that every fault is reported at once; lanes make their own from it.
+fn gateways(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<MakeGateways> {
+    let apns = config.apns.as_ref().map(ApnsConfig::check).transpose();
+    let fcm = config.fcm.as_ref().map(FcmConfig::check).transpose();
+    let (apns, fcm) = match (apns, fcm) {
+        (Ok(apns), Ok(fcm)) => (apns.map(Arc::new), fcm.map(Arc::new)),
+        (apns, fcm) => {
+            let faults = [apns.err().map(|e| e.to_string()), fcm.err().map(|e| e.to_string())];
+            bail!("{}", faults.into_iter().flatten().collect::<Vec<_>>().join("\n"));
+        }
+    };
+    let clock = Arc::clone(clock);
+    Ok(Arc::new(move || {
+        let apns = apns
+            .clone()
+            .map(|setup| Box::new(ApnsGateway::new(setup, Arc::clone(&clock))) as Box<dyn Gateway>);
+        let fcm =
+            fcm.clone().map(|setup| Box::new(FcmGateway::new(setup, Arc::clone(&clock))) as Box<dyn Gateway>);
+        apns.into_iter().chain(fcm).collect()
+    }))
+}

@@ -1,0 +1,169 @@
+//! [`Gateway`] for FCM: renders once, keeps the access token fresh, turns groups of pushes into groups of requests.
+
+use super::auth::{AccessTokens, Credential};
+use super::config::FcmSetup;
+use super::request::{requests, template};
+use super::response::answer;
+use crate::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push};
+use crate::transport::{Pool, PoolSettings, PoolState, Terms, group};
+use async_trait::async_trait;
+use common::device::Platform;
+use common::fleet::LinkRow;
+use common::time::{Clock, UnixMs};
+use payload::Rendered;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Shortest time between two looks at the token's age (ours: an endpoint that gives short-lived tokens is not hurried).
+const RENEW_REST: Duration = Duration::from_secs(15);
+
+/// FCM, for one lane. Lives inside a `LocalSet`.
+pub struct FcmGateway {
+    setup: Arc<FcmSetup>,
+    clock: Arc<dyn Clock>,
+    open: RefCell<Option<Open>>,
+    prepared: RefCell<Option<Rc<Prepared>>>,
+    trouble: Rc<RefCell<Option<String>>>,
+}
+
+/// What is open between the first prepare and the close.
+struct Open {
+    pool: Rc<Pool>,
+    /// Renews the token; ends when dropped.
+    _keeper: JoinSet<()>,
+}
+
+struct Prepared {
+    rendered: Rendered,
+    pool: Rc<Pool>,
+}
+
+impl FcmGateway {
+    /// A gateway that has no connections yet: [`Gateway::prepare`] opens them.
+    #[must_use]
+    pub fn new(setup: Arc<FcmSetup>, clock: Arc<dyn Clock>) -> Self {
+        let (open, prepared, trouble) = Default::default();
+        Self { setup, clock, open, prepared, trouble }
+    }
+
+    /// The pool, opened now if there was none.
+    fn pool(&self) -> Rc<Pool> {
+        let mut open = self.open.borrow_mut();
+        let open = open.get_or_insert_with(|| {
+            let pool = Rc::new(Pool::open(PoolSettings {
+                origin: self.setup.origin.clone(),
+                connections: self.setup.connections,
+                clock: Arc::clone(&self.clock),
+            }));
+            let mut keeper = JoinSet::new();
+            keeper.spawn_local(keep_fresh(
+                Arc::clone(&self.setup),
+                Arc::clone(&self.clock),
+                Rc::clone(&self.trouble),
+            ));
+            Open { pool, _keeper: keeper }
+        });
+        Rc::clone(&open.pool)
+    }
+
+    async fn bearer(&self) -> Result<Credential, String> {
+        self.setup.tokens.bearer(self.clock.now()).await.map_err(|error| {
+            let why = error.to_string();
+            self.trouble.replace(Some(why.clone()));
+            why
+        })
+    }
+
+    /// After a 401: a new token, so that a second try may succeed. If there is none, our account is wrong.
+    async fn settle(&self, answered: &mut [Answered], token: u64) {
+        let mut expired: Vec<_> =
+            answered.iter_mut().filter(|a| a.answer == Answer::CredentialsExpired).collect();
+        if expired.is_empty() {
+            return;
+        }
+        let renewed = self.setup.tokens.refused(token, self.clock.now()) && self.bearer().await.is_ok();
+        if !renewed {
+            expired.iter_mut().for_each(|a| a.answer = Answer::Misconfigured);
+        }
+    }
+}
+
+/// Renews the token long before it expires, for as long as the gateway is open.
+async fn keep_fresh(setup: Arc<FcmSetup>, clock: Arc<dyn Clock>, trouble: Rc<RefCell<Option<String>>>) {
+    let tokens: &AccessTokens = &setup.tokens;
+    loop {
+        tokio::time::sleep(tokens.fresh_for(clock.now()).max(RENEW_REST)).await;
+        // Another lane may have renewed it.
+        if tokens.fresh_for(clock.now()).is_zero() {
+            let renewed = tokens.renew(clock.now()).await;
+            trouble.replace(renewed.err().map(|error| error.to_string()));
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Gateway for FcmGateway {
+    fn platform(&self) -> Platform {
+        Platform::Fcm
+    }
+
+    async fn prepare(&self, what: &Prepare<'_>) -> Result<u32, String> {
+        self.trouble.take();
+        let rendered =
+            payload::render(what.content, what.campaign, what.locales).map_err(|e| e.to_string())?;
+        let largest = u32::try_from(rendered.bytes_max(Platform::Fcm)).unwrap_or(u32::MAX);
+        let pool = self.pool();
+        self.prepared.replace(Some(Rc::new(Prepared { rendered, pool: Rc::clone(&pool) })));
+        self.bearer().await?;
+        pool.ready(group::READY_WITHIN).await?;
+        Ok(largest)
+    }
+
+    async fn send(
+        &self,
+        pushes: &[Push<'_>],
+        deadline_at: UnixMs,
+        may_send: MaySend<'_>,
+        patience: Duration,
+    ) -> Vec<Answered> {
+        let prepared = self.prepared.borrow().clone();
+        let Some(prepared) = prepared else {
+            return group::all(pushes, Answer::NotSent, self.clock.now());
+        };
+        let Ok(token) = self.bearer().await else {
+            return group::all(pushes, Answer::NotSent, self.clock.now());
+        };
+        let now = self.clock.now();
+        let (requests, unsendable) = requests(pushes, &prepared.rendered, &self.setup.path, deadline_at, now);
+        let terms = Terms { may_send, patience };
+        let completions = prepared.pool.send(&template(token.value), requests, terms).await;
+        let mut answered: Vec<Answered> = group::answers(completions, answer).collect();
+        answered.extend(unsendable.into_iter().map(|(place, answer)| Answered { place, answer, at: now }));
+        self.settle(&mut answered, token.number).await;
+        answered
+    }
+
+    fn link(&self) -> LinkRow {
+        let state = self.open.borrow().as_ref().map_or_else(PoolState::default, |open| open.pool.state());
+        LinkRow {
+            quota_per_s: self.setup.quota_per_s,
+            credentials_until: self.setup.tokens.until(),
+            ..group::link(Platform::Fcm.label(), state, self.trouble.borrow().clone())
+        }
+    }
+
+    fn is_rehearsal(&self) -> bool {
+        self.setup.origin.is_rehearsal()
+    }
+
+    async fn close(&self) {
+        self.prepared.take();
+        let open = self.open.take();
+        if let Some(open) = open {
+            open.pool.close().await;
+        }
+    }
+}

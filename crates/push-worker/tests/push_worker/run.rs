@@ -1,0 +1,140 @@
+//! The whole worker: lanes on threads, loops, drain.
+
+use crate::world::{Spec, World};
+use async_trait::async_trait;
+use common::device::Platform;
+use common::fleet::LinkRow;
+use common::outcome::Outcome;
+use common::ports::{Fleet, Queue};
+use common::time::{Clock, SystemClock, UnixMs};
+use push_worker::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push};
+use push_worker::{MakeGateways, PushConfig, PushWorker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+struct Sink(Platform, Arc<AtomicU32>, Duration);
+
+#[async_trait(?Send)]
+impl Gateway for Sink {
+    fn platform(&self) -> Platform {
+        self.0
+    }
+    async fn prepare(&self, _: &Prepare<'_>) -> Result<u32, String> {
+        Ok(1)
+    }
+    async fn send(
+        &self,
+        pushes: &[Push<'_>],
+        _: UnixMs,
+        may_send: MaySend<'_>,
+        _: Duration,
+    ) -> Vec<Answered> {
+        let mut answers = Vec::new();
+        for push in pushes {
+            tokio::time::sleep(self.2).await;
+            let answer = if may_send() { Answer::Accepted } else { Answer::NotSent };
+            if answer == Answer::Accepted {
+                self.1.fetch_add(1, Ordering::SeqCst);
+            }
+            answers.push(Answered { place: push.place, answer, at: SystemClock::default().now() });
+        }
+        answers
+    }
+    fn link(&self) -> LinkRow {
+        LinkRow {
+            gateway: self.0.label().to_owned(),
+            connections: 1,
+            streams: 1,
+            quota_per_s: None,
+            credentials_until: None,
+            trouble: None,
+        }
+    }
+    fn is_rehearsal(&self) -> bool {
+        true
+    }
+    async fn close(&self) {}
+}
+
+fn sinks(sent: &Arc<AtomicU32>, pause: Duration) -> MakeGateways {
+    let sent = Arc::clone(sent);
+    Arc::new(move || {
+        let sink = |p| -> Box<dyn Gateway> { Box::new(Sink(p, Arc::clone(&sent), pause)) };
+        Platform::ALL.map(sink).into_iter().collect()
+    })
+}
+
+async fn until(mut met: impl AsyncFnMut() -> bool) {
+    let all = async {
+        while !met().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), all).await.expect("the condition is met in time");
+}
+
+async fn accepted(world: &World) -> usize {
+    let records = world.records().await;
+    records.iter().flat_map(|r| r.outcomes()).filter(|(o, _)| *o == Outcome::Accepted).count()
+}
+
+/// On the real clock: lanes have runtimes of their own.
+async fn world(users: u32) -> World {
+    World::on(Arc::new(SystemClock::default()), Spec { users, batch_users: 50, ..Spec::default() }).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lanes_prepare_drain_everything_and_leave() {
+    let mut world = world(5_000).await;
+    let sent = Arc::new(AtomicU32::new(0));
+    let config = PushConfig { lanes: 2, ..PushConfig::default() };
+    let clock = Arc::clone(&world.clock);
+    let worker =
+        Arc::new(PushWorker::new(world.parts.backend(), clock, config, sinks(&sent, Duration::ZERO)));
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(Arc::clone(&worker).run(shutdown.clone()));
+    let fleet = Arc::clone(&world.parts.fleet);
+    until(async || fleet.workers(UnixMs(0)).await.expect("rows").iter().any(|r| r.ready)).await;
+    world.arm().await;
+    world.press().await;
+    world.send_batches().await;
+    until(async || world.parts.batches.depth().await.expect("depth").is_empty()).await;
+    shutdown.cancel();
+    running.await.expect("no panic");
+    assert_eq!((accepted(&world).await, sent.load(Ordering::SeqCst)), (5_000, 5_000));
+    assert!(fleet.workers(UnixMs(0)).await.expect("rows").is_empty(), "it left");
+    let rows = fleet.counters(world.campaign.id, 0).await.expect("rows");
+    assert_eq!(rows.iter().flat_map(|r| &r.outcomes).map(|(_, n)| n).sum::<u32>(), 5_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_draining_worker_cannot_finish_is_put_back_for_the_next() {
+    let mut world = world(1_000).await;
+    world.arm().await;
+    world.press().await;
+    world.send_batches().await;
+    let sent = Arc::new(AtomicU32::new(0));
+    let config = PushConfig { lanes: 1, drain: Duration::from_millis(2_050), ..PushConfig::default() };
+    let (backend, clock) = (world.parts.backend(), Arc::clone(&world.clock));
+    let slow = sinks(&sent, Duration::from_millis(10));
+    let worker = Arc::new(PushWorker::new(backend.clone(), Arc::clone(&clock), config.clone(), slow));
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(Arc::clone(&worker).run(shutdown.clone()));
+    until(async || sent.load(Ordering::SeqCst) > 100).await;
+    shutdown.cancel();
+    running.await.expect("no panic");
+    let first = sent.load(Ordering::SeqCst);
+    assert!(first < 1_000, "it was stopped on its way");
+    assert_eq!(accepted(&world).await, first as usize, "what was sent is written down");
+    let fast = sinks(&sent, Duration::ZERO);
+    let next = Arc::new(PushWorker::new(backend, clock, config, fast));
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(Arc::clone(&next).run(shutdown.clone()));
+    until(async || world.parts.batches.depth().await.expect("depth").is_empty()).await;
+    shutdown.cancel();
+    running.await.expect("no panic");
+    assert_eq!((accepted(&world).await, sent.load(Ordering::SeqCst)), (1_000, 1_000), "and nobody twice");
+    assert_eq!(world.records().await.iter().map(|r| r.doubled_at_most).sum::<u32>(), 0);
+}
