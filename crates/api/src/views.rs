@@ -186,8 +186,10 @@ pub struct BatchDevice {
 pub struct Imported {
     /// Rows in the file, good and bad ones.
     pub rows: u64,
-    /// Rows taken: new, or newer than what was there.
+    /// Rows taken: new, or at least as new as what was there.
     pub taken: u64,
+    /// Rows older than what is stored for the same device; left alone.
+    pub older: u64,
     /// Good rows of users that have the most devices allowed already.
     pub refused: u64,
     /// The first hundred bad or refused rows.

@@ -55,7 +55,8 @@ async fn settled(
 
 /// A record that is held is not settled, whoever holds it: the holder may be dead.
 fn is_settled(record: &BatchRecord, resend_ambiguous: bool) -> bool {
-    !record.has(Class::Pending) && !(resend_ambiguous && record.has(Class::Ambiguous))
+    let ambiguous_counts = resend_ambiguous && record.has(Class::Ambiguous);
+    !record.has(Class::Pending) && !ambiguous_counts
 }
 
 /// The batch envelopes with these numbers, in groups that fit one call each. Made one group at a time: a shard is

@@ -64,7 +64,7 @@ async fn send_call(
                 count(before - call.len());
             }
             Err(error) => {
-                tracing::warn!(%error, entries = call.len(), "batch envelopes not sent, trying again")
+                tracing::warn!(%error, entries = call.len(), "batch envelopes not sent, trying again");
             }
         }
         if call.is_empty() {

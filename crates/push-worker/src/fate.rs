@@ -113,3 +113,90 @@ pub(crate) fn fate(place: u16, answer: Answer, around: &Around<'_>) -> Fate {
         Answer::Ambiguous => Fate::Record(Outcome::Ambiguous),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::envelope::Head;
+    use common::ids::{BatchKey, BatchNo, CampaignId, ContentId, Epoch, ShardNo, SnapshotId};
+    use common::limits::ATTEMPTS_MAX;
+
+    fn batch(attempt: u8) -> BatchEnvelope {
+        let head = Head {
+            campaign: CampaignId::random(),
+            epoch: Epoch(1),
+            snapshot: SnapshotId([0; 32]),
+            content: ContentId([0; 32]),
+            shards: 1,
+            batch_users: 100,
+            pressed_at: UnixMs(0),
+            deadline_at: UnixMs(60_000),
+        };
+        let key = BatchKey { shard: ShardNo(0), number: BatchNo(0) };
+        BatchEnvelope { head, key, attempt, only: vec![], devices: 1, body: bytes::Bytes::new() }
+    }
+
+    fn decided(answer: Answer, attempt: u8, health: Health) -> Fate {
+        let batch = batch(attempt);
+        let around = Around {
+            batch: &batch,
+            health,
+            tripped_pause: TRIPPED_PAUSE,
+            resend_ambiguous: false,
+            now: UnixMs(0),
+        };
+        fate(0, answer, &around)
+    }
+
+    /// `Some(counts)` when it is tried again.
+    fn again(fate: Fate) -> Option<bool> {
+        match fate {
+            Fate::Again(later) => Some(later.counts),
+            Fate::Record(_) | Fate::Resend(_) => None,
+        }
+    }
+
+    const RATE: Answer = Answer::Throttled { retry_after: None, device: false };
+    const DOWN: Answer = Answer::Unavailable { retry_after: None };
+
+    #[test]
+    fn temporary_answers_are_tried_again_until_the_last_attempt() {
+        let ends = [(RATE, Outcome::QuotaExceeded), (DOWN, Outcome::GatewayUnavailable)];
+        for (answer, outcome) in ends {
+            assert_eq!(again(decided(answer, 0, Health::Well)), Some(true));
+            let last = decided(answer, ATTEMPTS_MAX - 1, Health::Well);
+            assert_eq!(last, Fate::Record(outcome));
+        }
+        let late = Answer::Throttled { retry_after: Some(Duration::from_secs(61)), device: false };
+        assert_eq!(
+            decided(late, 0, Health::Well),
+            Fate::Record(Outcome::QuotaExceeded),
+            "after the deadline"
+        );
+        assert_eq!(again(decided(Answer::NotSent, u8::MAX, Health::Well)), Some(false), "free for ever");
+    }
+
+    #[test]
+    fn faults_of_ours_are_recorded_only_while_the_gateway_does_well() {
+        let (ours, row) = (Answer::Misconfigured, Answer::Rejected(Outcome::BadDeviceToken));
+        assert_eq!(decided(ours, 0, Health::Well), Fate::Record(Outcome::Misconfigured));
+        assert_eq!(again(decided(ours, 0, Health::Suspect)), Some(true));
+        assert_eq!(decided(ours, ATTEMPTS_MAX - 1, Health::Suspect), Fate::Record(Outcome::Misconfigured));
+        assert_eq!(decided(row, 0, Health::Suspect), Fate::Record(Outcome::BadDeviceToken));
+        for answer in [ours, row, DOWN, Answer::CredentialsExpired] {
+            assert_eq!(again(decided(answer, ATTEMPTS_MAX - 1, Health::Tripped)), Some(false));
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_recorded_whatever_the_breaker_says() {
+        for health in [Health::Well, Health::Suspect, Health::Tripped] {
+            assert_eq!(decided(Answer::Accepted, 0, health), Fate::Record(Outcome::Accepted));
+            assert_eq!(
+                decided(Answer::TokenGone { since: None }, 0, health),
+                Fate::Record(Outcome::Unregistered)
+            );
+            assert_eq!(decided(Answer::Ambiguous, 0, health), Fate::Record(Outcome::Ambiguous));
+        }
+    }
+}

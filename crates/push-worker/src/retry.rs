@@ -75,8 +75,91 @@ pub(crate) fn envelopes(
 fn envelope(batch: &BatchEnvelope, group: &[Later]) -> BatchEnvelope {
     let places: BTreeMap<u16, bool> = group.iter().map(|l| (l.place, l.counts)).collect();
     let mut again = batch.retry(|place| places.contains_key(&place));
+    if again.only.len() == usize::from(batch.devices) {
+        // All of them: without the list, the largest batch stays within its limit.
+        again.only.clear();
+    }
     if !places.values().any(|counts| *counts) {
         again.attempt = batch.attempt;
     }
     again
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::device::TargetRef;
+    use common::envelope::{Head, UserWriter};
+    use common::ids::{BatchNo, CampaignId, ContentId, Epoch, ShardNo, SnapshotId};
+
+    const KEY: BatchKey = BatchKey { shard: ShardNo(3), number: BatchNo(7) };
+
+    fn batch(devices: u16) -> BatchEnvelope {
+        let head = Head {
+            campaign: CampaignId::random(),
+            epoch: Epoch(1),
+            snapshot: SnapshotId([0; 32]),
+            content: ContentId([0; 32]),
+            shards: 1,
+            batch_users: 100,
+            pressed_at: UnixMs(0),
+            deadline_at: UnixMs(60_000),
+        };
+        let mut body = Vec::new();
+        for n in 0..devices {
+            let mut user = UserWriter::new(&n.to_string());
+            user.device(TargetRef::Apns(&[u8::try_from(n).unwrap(); 32]), 0);
+            user.finish(&mut body);
+        }
+        BatchEnvelope { head, key: KEY, attempt: 1, only: vec![], devices, body: body.into() }
+    }
+
+    fn later(place: u16, counts: bool, ms: u64) -> Later {
+        Later { place, counts, after: Duration::from_millis(ms) }
+    }
+
+    #[test]
+    fn back_off_grows_stays_bounded_and_differs() {
+        assert!(back_off(KEY, 0) < back_off(KEY, 2));
+        assert!((0..=u8::MAX).all(|a| back_off(KEY, a) <= BACK_OFF_MAX));
+        let other = BatchKey { number: BatchNo(8), ..KEY };
+        assert_ne!(back_off(KEY, 3), back_off(other, 3));
+    }
+
+    #[test]
+    fn the_last_attempt_and_the_deadline_end_the_trying() {
+        let (now, end) = (UnixMs(0), UnixMs(1000));
+        assert!(is_worth_it(0, Duration::from_millis(999), now, end));
+        assert!(!is_worth_it(0, Duration::from_millis(1000), now, end));
+        assert!(!is_worth_it(ATTEMPTS_MAX - 1, Duration::ZERO, now, end));
+    }
+
+    #[test]
+    fn groups_with_about_the_same_pause_share_an_envelope() {
+        let groups = [vec![later(0, true, 100), later(2, true, 900)], vec![later(1, false, 1_200)]];
+        let all = envelopes(&batch(4), &groups, UnixMs(0));
+        assert_eq!(all.len(), 1);
+        assert_eq!((all[0].0.only.as_slice(), all[0].0.attempt), ([0, 1, 2].as_slice(), 2));
+        assert_eq!(all[0].1, Duration::from_millis(1_200));
+        let groups = [vec![later(0, true, 100)], vec![later(1, false, 5_000)]];
+        let all = envelopes(&batch(4), &groups, UnixMs(0));
+        assert_eq!(all.iter().map(|(e, _)| e.attempt).collect::<Vec<_>>(), [2, 1], "one is free");
+    }
+
+    #[test]
+    fn what_would_come_after_the_deadline_is_left_to_the_reconciler() {
+        let groups = [vec![later(0, false, 70_000)], vec![later(1, false, 100)]];
+        let all = envelopes(&batch(4), &groups, UnixMs(0));
+        assert_eq!((all.len(), all[0].0.only.as_slice()), (1, [1].as_slice()));
+        assert!(envelopes(&batch(4), &groups, UnixMs(59_950)).is_empty());
+        assert!(envelopes(&batch(4), &[vec![], vec![]], UnixMs(0)).is_empty());
+    }
+
+    #[test]
+    fn a_retry_of_everybody_needs_no_list_and_can_be_read() {
+        let groups = [(0..3).map(|p| later(p, true, 1)).collect(), vec![]];
+        let (again, _) = envelopes(&batch(3), &groups, UnixMs(0)).remove(0);
+        assert!(again.only.is_empty());
+        assert_eq!(BatchEnvelope::decode(&again.encode()).unwrap(), again);
+    }
 }

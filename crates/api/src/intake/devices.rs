@@ -114,6 +114,7 @@ async fn store(
         let mut refused = Vec::new();
         let done = devices.upsert(rows, &mut refused).await?;
         imported.taken += done.taken;
+        imported.older += done.older;
         imported.refused += done.refused;
         let left = BAD_NAMED.saturating_sub(imported.bad.len());
         let full = |line: u64| BadDeviceRow {

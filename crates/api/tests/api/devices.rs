@@ -28,6 +28,11 @@ async fn devices_are_imported_and_shown_without_their_tokens() {
     );
     assert_eq!((&done["bad"][0]["line"], &done["bad"][0]["field"]), (&json!(3), &json!("token")));
     assert_eq!(api.get("/v1/devices").await.ok(), json!({"users": 2}));
+    let old = "user_id,platform,token,locale,registered_at\n".to_owned()
+        + row("u/1", 1).trim_end()
+        + ",2020-01-01T00:00:00Z\n";
+    let again = api.send(import(old)).await.ok();
+    assert_eq!((&again["taken"], &again["older"]), (&json!(0), &json!(1)));
     let user = api.get("/v1/devices/u%2F1").await.ok();
     let hash = common::device::Target::Apns([vec![0; 31], vec![1]].concat().into()).hash();
     assert_eq!(user["devices"][0]["token_hash"], format!("{hash:016x}"));

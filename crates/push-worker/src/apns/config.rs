@@ -87,7 +87,7 @@ impl ApnsConfig {
     }
 
     fn origin(&self, finder: &mut Finder) -> Option<Origin> {
-        let fixed = match self.kind {
+        let vendors = match self.kind {
             ApnsKind::Production => Origin::apns_production(),
             ApnsKind::Sandbox => Origin::apns_sandbox(),
             ApnsKind::Rehearsal => {
@@ -95,6 +95,6 @@ impl ApnsConfig {
             }
         };
         finder.nothing_but_fixed(self.endpoint.is_some(), self.ca_file.is_some());
-        Some(fixed)
+        finder.take("kind", vendors)
     }
 }

@@ -70,24 +70,27 @@ impl FcmGateway {
     }
 
     async fn bearer(&self) -> Result<Credential, String> {
-        self.setup.tokens.bearer(self.clock.now()).await.map_err(|error| {
-            let why = error.to_string();
-            self.trouble.replace(Some(why.clone()));
-            why
-        })
+        let token = self.setup.tokens.bearer(self.clock.now()).await.map_err(|error| error.to_string());
+        self.trouble.replace(token.as_ref().err().cloned());
+        token
     }
 
     /// After a 401: a new token, so that a second try may succeed. If there is none, our account is wrong.
     async fn settle(&self, answered: &mut [Answered], token: u64) {
-        let mut expired: Vec<_> =
-            answered.iter_mut().filter(|a| a.answer == Answer::CredentialsExpired).collect();
-        if expired.is_empty() {
+        let is_expired = |a: &Answered| a.answer == Answer::CredentialsExpired;
+        if !answered.iter().any(is_expired) {
             return;
         }
-        let renewed = self.setup.tokens.refused(token, self.clock.now()) && self.bearer().await.is_ok();
-        if !renewed {
-            expired.iter_mut().for_each(|a| a.answer = Answer::Misconfigured);
+        let again = self.setup.tokens.refused(token, self.clock.now());
+        if again && self.bearer().await.is_ok() {
+            return;
         }
+        if !again {
+            let why = "Google refuses a new access token: is it the service account of this project?";
+            self.trouble.replace(Some(why.to_owned()));
+        }
+        let expired = answered.iter_mut().filter(|a| is_expired(a));
+        expired.for_each(|a| a.answer = Answer::Misconfigured);
     }
 }
 

@@ -99,7 +99,7 @@ impl FcmConfig {
             return finder.rehearsal(self.endpoint.as_deref(), self.ca_file.as_deref());
         }
         finder.nothing_but_fixed(self.endpoint.is_some(), self.ca_file.is_some());
-        Some(Origin::fcm_production())
+        finder.take("kind", Origin::fcm_production())
     }
 
     fn path(&self, key: &ServiceAccountKey, finder: &mut Finder) -> Option<PathAndQuery> {

@@ -5,6 +5,7 @@
 
 use super::tls;
 use rustls::ClientConfig;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 const HTTPS_PORT: u16 = 443;
 
 /// A host that a pool connects to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Origin {
     host: String,
     port: u16,
@@ -20,28 +21,39 @@ pub struct Origin {
     tls: Arc<ClientConfig>,
 }
 
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.authority(), if self.rehearsal { " (rehearsal)" } else { "" })
+    }
+}
+
 impl Origin {
     /// Apple's production gateway.
-    #[must_use]
-    pub fn apns_production() -> Self {
+    ///
+    /// # Errors
+    /// In words: TLS can't be set up.
+    pub fn apns_production() -> Result<Self, String> {
         Self::vendor("api.push.apple.com")
     }
 
     /// Apple's gateway for development builds.
-    #[must_use]
-    pub fn apns_sandbox() -> Self {
+    ///
+    /// # Errors
+    /// In words: TLS can't be set up.
+    pub fn apns_sandbox() -> Result<Self, String> {
         Self::vendor("api.sandbox.push.apple.com")
     }
 
     /// Google's gateway.
-    #[must_use]
-    pub fn fcm_production() -> Self {
+    ///
+    /// # Errors
+    /// In words: TLS can't be set up.
+    pub fn fcm_production() -> Result<Self, String> {
         Self::vendor("fcm.googleapis.com")
     }
 
-    fn vendor(host: &str) -> Self {
-        let tls = tls::public_roots();
-        Self { host: host.to_owned(), port: HTTPS_PORT, rehearsal: false, tls }
+    fn vendor(host: &str) -> Result<Self, String> {
+        Ok(Self { host: host.to_owned(), port: HTTPS_PORT, rehearsal: false, tls: tls::public_roots()? })
     }
 
     /// A stand-in at `host:port`, which must show a certificate of the one CA in `ca_file`.
@@ -119,8 +131,8 @@ const VENDOR_DOMAINS: [&str; 10] = [
 pub fn is_vendor_host(host: &str) -> bool {
     let host = host.trim_end_matches('.').trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     let inside =
-        |domain: &&str| host.strip_suffix(*domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    VENDOR_DOMAINS.iter().any(|d| inside(&d)) || host.parse::<IpAddr>().is_ok_and(is_apples)
+        |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    VENDOR_DOMAINS.iter().any(|d| inside(d)) || host.parse::<IpAddr>().is_ok_and(is_apples)
 }
 
 /// Apple's address blocks, 17.0.0.0/8 and 2620:149::/32. Google's are too many to list: there the CA decides.

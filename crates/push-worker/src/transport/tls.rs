@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// For Apple and Google.
-pub(super) fn public_roots() -> Arc<ClientConfig> {
+pub(super) fn public_roots() -> Result<Arc<ClientConfig>, String> {
     config(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
 }
 
@@ -28,7 +28,7 @@ pub(super) fn one_ca(file: &Path) -> Result<Arc<ClientConfig>, String> {
     }
     let mut roots = RootCertStore::empty();
     roots.add(ca.clone()).map_err(|e| format!("`{name}` is no CA certificate: {e}"))?;
-    Ok(config(roots))
+    config(roots)
 }
 
 /// Whether it holds the key of a CA that everybody trusts.
@@ -39,14 +39,26 @@ fn is_public(certificate: &CertificateDer<'_>) -> bool {
     })
 }
 
-fn config(roots: RootCertStore) -> Arc<ClientConfig> {
+fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    // TLS 1.2 and 1.3, which ring has; the builder can fail only for a provider without them.
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_protocol_versions(rustls::DEFAULT_VERSIONS);
-    #[expect(clippy::expect_used, reason = "the provider is fixed, so this holds or no test passes")]
-    let builder = builder.expect("ring has the default versions");
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| format!("TLS can't be set up: {e}"))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
-    Arc::new(config)
+    Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_ca_is_known_by_its_key() {
+        let root = &webpki_roots::TLS_SERVER_ROOTS[3];
+        let certificate = [b"before", &*root.subject_public_key_info, b"after"].concat();
+        assert!(is_public(&certificate.into()));
+        assert!(!is_public(&vec![0; 2_000].into()));
+    }
 }

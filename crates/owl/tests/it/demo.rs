@@ -1,0 +1,53 @@
+//! `owl demo`, small.
+
+use super::support::owl;
+use serde_json::Value;
+
+const KEYS: &str = "users devices accepted rejected expired aborted ambiguous pending doubled_at_most gateway_unique \
+    gateway_duplicates gateway_missing fifo_envelopes batches press_receipt_ms first_ms p50_ms p95_ms p99_ms last_ms \
+    pushes_per_s cpu_seconds gateway_cpu_seconds peak_rss_bytes snapshot_build_ms preload_ms";
+
+fn demo(args: &[&str]) -> Value {
+    let out = owl().args(["demo", "--json"]).args(args).output().unwrap();
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8(out.stdout).unwrap();
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn a_demo_proves_itself_and_has_every_key() {
+    let result = demo(&["--users", "2000"]);
+    for key in KEYS.split_whitespace() {
+        assert!(result[key].is_number(), "{key}: {result}");
+    }
+    let n = |key: &str| result[key].as_u64().unwrap();
+    assert_eq!((n("users"), n("devices"), n("accepted")), (2_000, 2_100, 2_100));
+    assert_eq!((n("gateway_unique"), n("gateway_duplicates"), n("gateway_missing")), (2_100, 0, 0));
+    assert_eq!((n("fifo_envelopes"), n("pending"), n("doubled_at_most")), (50, 0, 0));
+}
+
+#[test]
+fn an_empty_payload_and_dead_tokens() {
+    let result = demo(&["--users", "1000", "--empty-payload", "--dead-share", "0.1", "--shards", "3", "--batch-users", "7"]);
+    let n = |key: &str| result[key].as_u64().unwrap();
+    assert!(n("rejected") > 50 && n("accepted") + n("rejected") == n("devices"), "{result}");
+    assert_eq!((n("gateway_missing"), n("fifo_envelopes")), (0, 3));
+}
+
+#[test]
+fn own_files_are_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let (devices, audience) = (dir.path().join("d.csv"), dir.path().join("a.csv"));
+    std::fs::write(&devices, super::support::devices(50)).unwrap();
+    std::fs::write(&audience, super::support::audience(60)).unwrap();
+    let (devices, audience) = (devices.to_str().unwrap(), audience.to_str().unwrap());
+    let result = demo(&["--devices", devices, "--audience", audience]);
+    assert_eq!((result["users"].as_u64(), result["accepted"].as_u64()), (Some(50), Some(50)));
+}
+
+#[test]
+fn wrong_usage_has_status_two() {
+    for args in [&["demo", "--users", "0"][..], &["demo", "--devices", "x"], &["nonsense"], &["campaign", "press"]] {
+        assert_eq!(owl().args(args).output().unwrap().status.code(), Some(2), "{args:?}");
+    }
+}

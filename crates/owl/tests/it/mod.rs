@@ -1,0 +1,5 @@
+mod bad_input;
+mod demo;
+mod kill;
+mod night;
+mod support;

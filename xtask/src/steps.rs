@@ -1,0 +1,107 @@
+//! The steps of `cargo xtask test`, in the order in which they fail fastest.
+
+use crate::system;
+use anyhow::{Context, bail};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// Runs every step; all of them, also when an early one fails, so that one run shows everything.
+pub(crate) fn test(only: Option<&str>) -> anyhow::Result<bool> {
+    system::prepare()?;
+    let wanted = |name: &str| only.is_none_or(|part| name.contains(part));
+    let mut failed = Vec::new();
+    let steps: [(&str, &[&str]); 3] = [
+        ("fmt", &["fmt", "--all", "--check"]),
+        ("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]),
+        ("doc", &["doc", "--workspace", "--no-deps", "--locked"]),
+    ];
+    for (name, args) in steps.into_iter().filter(|(name, _)| wanted(name)) {
+        let began = Instant::now();
+        let good = cargo(args).env("RUSTDOCFLAGS", "--deny warnings").status().context("cannot run cargo")?.success();
+        println!("{name}: {} in {} s", if good { "good" } else { "FAILED" }, began.elapsed().as_secs());
+        if !good {
+            failed.push(name);
+        }
+    }
+    if wanted("tests") && !tests()? {
+        failed.push("tests");
+    }
+    if !failed.is_empty() {
+        println!("failed steps: {}", failed.join(", "));
+    }
+    Ok(failed.is_empty())
+}
+
+/// What cargo's own summary lines add up to.
+#[derive(Default, Debug, PartialEq, Eq)]
+struct Sum {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Sum {
+    /// Adds a line such as `test result: ok. 30 passed; 0 failed; 1 ignored; …`.
+    fn add(&mut self, line: &str) {
+        let Some(rest) = line.strip_prefix("test result: ") else { return };
+        let counts = rest.split_once(". ").map_or(rest, |(_, counts)| counts);
+        for part in counts.split("; ") {
+            match part.split_once(' ').map(|(n, what)| (n.parse().unwrap_or(0), what)) {
+                Some((n, "passed")) => self.passed += n,
+                Some((n, "failed")) => self.failed += n,
+                Some((n, "ignored")) => self.ignored += n,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn tests() -> anyhow::Result<bool> {
+    let began = Instant::now();
+    let mut child = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run cargo")?;
+    let mut sum = Sum::default();
+    for line in BufReader::new(child.stdout.take().context("no output")?).lines() {
+        let line = line?;
+        sum.add(&line);
+        println!("{line}");
+    }
+    let status = child.wait()?;
+    if sum.passed == 0 {
+        bail!("no test ran");
+    }
+    println!("tests took {} s", began.elapsed().as_secs());
+    // A test binary that died has no summary line: it still counts as one failure.
+    sum.failed += u64::from(!status.success() && sum.failed == 0);
+    println!("{} passed, {} failed, {} skipped", sum.passed, sum.failed, sum.ignored);
+    Ok(status.success())
+}
+
+/// Formats, and applies clippy's own suggestions.
+pub(crate) fn fix() -> anyhow::Result<bool> {
+    let fixed = cargo(&["clippy", "--workspace", "--all-targets", "--fix", "--allow-dirty", "--allow-staged"]).status()?;
+    Ok(fixed.success() && cargo(&["fmt", "--all"]).status()?.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summary_lines_add_up() {
+        let mut sum = Sum::default();
+        sum.add("test result: ok. 30 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.12s");
+        sum.add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s");
+        sum.add("running 3 tests");
+        assert_eq!(sum, Sum { passed: 32, failed: 3, ignored: 1 });
+    }
+}

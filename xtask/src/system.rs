@@ -1,0 +1,34 @@
+//! What the machine must have, installed from the ordinary package registries where it is missing.
+
+use anyhow::{Context, bail};
+use std::process::{Command, Stdio};
+
+/// Debian packages that building needs, and a command that succeeds when each is there.
+const PACKAGES: &[(&str, &[&str])] = &[
+    ("pkg-config", &["pkg-config", "--version"]),
+    ("libssl-dev", &["pkg-config", "--exists", "openssl"]),
+    ("ca-certificates", &["test", "-e", "/etc/ssl/certs/ca-certificates.crt"]),
+    ("gcc", &["cc", "--version"]),
+];
+
+fn quiet(command: &[&str]) -> bool {
+    let Some((program, args)) = command.split_first() else { return false };
+    let run = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    run.is_ok_and(|status| status.success())
+}
+
+/// Installs what is missing. On a system without apt, or without the right to, it says what to install.
+pub(crate) fn prepare() -> anyhow::Result<()> {
+    let missing: Vec<_> = PACKAGES.iter().filter(|(_, there)| !quiet(there)).map(|(name, _)| *name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("installing {}", missing.join(", "));
+    let apt = |args: &[&str]| Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
+    let update = apt(&["update", "-qq"]).context("this system has no apt-get");
+    let install = update.and_then(|_| Ok(apt(&[&["install", "-y", "-qq"], missing.as_slice()].concat())?));
+    if !install.is_ok_and(|status| status.success()) {
+        bail!("install {} and run this again", missing.join(", "));
+    }
+    Ok(())
+}
