@@ -24,7 +24,11 @@ pub(crate) fn test(only: Option<&str>) -> anyhow::Result<bool> {
     ];
     for (name, args) in steps.into_iter().filter(|(name, _)| wanted(name)) {
         let began = Instant::now();
-        let good = cargo(args).env("RUSTDOCFLAGS", "--deny warnings").status().context("cannot run cargo")?.success();
+        let good = cargo(args)
+            .env("RUSTDOCFLAGS", "--deny warnings")
+            .status()
+            .context("cannot run cargo")?
+            .success();
         println!("{name}: {} in {} s", if good { "good" } else { "FAILED" }, began.elapsed().as_secs());
         if !good {
             failed.push(name);
@@ -88,7 +92,9 @@ fn tests() -> anyhow::Result<bool> {
 
 /// Formats, and applies clippy's own suggestions.
 pub(crate) fn fix() -> anyhow::Result<bool> {
-    let fixed = cargo(&["clippy", "--workspace", "--all-targets", "--fix", "--allow-dirty", "--allow-staged"]).status()?;
+    let fixed =
+        cargo(&["clippy", "--workspace", "--all-targets", "--fix", "--allow-dirty", "--allow-staged"])
+            .status()?;
     Ok(fixed.success() && cargo(&["fmt", "--all"]).status()?.success())
 }
 
@@ -99,8 +105,12 @@ mod tests {
     #[test]
     fn summary_lines_add_up() {
         let mut sum = Sum::default();
-        sum.add("test result: ok. 30 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.12s");
-        sum.add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s");
+        sum.add(
+            "test result: ok. 30 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.12s",
+        );
+        sum.add(
+            "test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s",
+        );
         sum.add("running 3 tests");
         assert_eq!(sum, Sum { passed: 32, failed: 3, ignored: 1 });
     }

@@ -24,7 +24,8 @@ pub(crate) fn prepare() -> anyhow::Result<()> {
         return Ok(());
     }
     println!("installing {}", missing.join(", "));
-    let apt = |args: &[&str]| Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
+    let apt =
+        |args: &[&str]| Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
     let update = apt(&["update", "-qq"]).context("this system has no apt-get");
     let install = update.and_then(|_| Ok(apt(&[&["install", "-y", "-qq"], missing.as_slice()].concat())?));
     if !install.is_ok_and(|status| status.success()) {

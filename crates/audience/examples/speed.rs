@@ -31,7 +31,7 @@ fn devices(users: std::ops::Range<u64>) -> Result<String> {
             1_770_000_000 + n
         )?;
         if n % 3 == 0 {
-            let device = if n % 100 == 0 { n + 1 } else { n };
+            let device = if n % 100 == 0 { n + 3 } else { n };
             writeln!(text, "user-{n:08},fcm,fcm:{device:064x}{device:064x},{locale},{}", 1_770_000_000 + n)?;
         }
     }

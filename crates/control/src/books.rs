@@ -1,14 +1,14 @@
 //! Reading the ledger bucket by bucket into books. Once per campaign, at its end or its stop; never on the hot path.
 
 use crate::{Control, ControlError};
+use audience::listing;
 use common::campaign::Campaign;
 use common::ids::{BatchKey, BatchNo, ShardNo};
 use common::ledger::{BatchRecord, CloseRequest};
 use common::limits::LEDGER_BUCKET;
 use common::outcome::{Class, Outcome};
-use common::ports::PortError;
 use common::report::{Books, BooksBuilder, buckets};
-use common::snapshot::{Manifest, Shard, keys};
+use common::snapshot::{Manifest, Shard};
 use common::time::UnixMs;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
@@ -27,30 +27,16 @@ pub(crate) struct Reading {
 }
 
 impl Control {
-    /// The manifest of a campaign's snapshot.
+    /// The manifest of a campaign's snapshot, checked against its id.
     pub(crate) async fn manifest(&self, campaign: &Campaign) -> Result<Manifest, ControlError> {
         let none = || ControlError::NotFound(format!("`{}` has no snapshot", campaign.name));
         let snapshot = campaign.snapshot.as_ref().ok_or_else(none)?;
-        let key = keys::manifest(campaign.id, snapshot.id);
-        let bytes = self.backend.objects.get(&key, None).await?.ok_or_else(none)?;
-        let manifest: Manifest = serde_json::from_slice(&bytes)
-            .map_err(|e| PortError::Corrupt { what: "snapshot manifest", why: e.to_string() })?;
-        Ok(manifest)
+        Ok(listing::manifest(&*self.backend.objects, campaign.id, snapshot.id).await?)
     }
 
     /// One shard, with its checksum checked.
-    pub(crate) async fn shard(
-        &self,
-        c: &Campaign,
-        manifest: &Manifest,
-        no: ShardNo,
-    ) -> Result<Shard, ControlError> {
-        let none = || ControlError::NotFound(format!("there is no shard {no}"));
-        let entry = manifest.shards.get(usize::from(no.0)).ok_or_else(none)?;
-        let bytes =
-            self.backend.objects.get(&keys::shard(c.id, no, entry.blake3), None).await?.ok_or_else(none)?;
-        let corrupt = |why: String| PortError::Corrupt { what: "snapshot shard", why };
-        Ok(Shard::open(no, &bytes, entry.blake3).map_err(|e| corrupt(e.to_string()))?)
+    pub(crate) async fn shard(&self, manifest: &Manifest, no: ShardNo) -> Result<Shard, ControlError> {
+        Ok(listing::shard(&*self.backend.objects, manifest, no).await?)
     }
 
     /// Reads every record of a campaign. `stopped` names what nobody claimed "aborted" instead of "pending".
@@ -79,7 +65,7 @@ impl Control {
                 for number in (first..last).map(BatchNo) {
                     let record = records.remove(&number);
                     if record.is_none() && shard.is_none() {
-                        shard = Some(self.shard(campaign, &manifest, no).await?);
+                        shard = Some(self.shard(&manifest, no).await?);
                     }
                     let blank = || shard.as_ref().map(|s: &Shard| s.blank(number)).unwrap_or_default();
                     reading.batch(BatchKey { shard: no, number }, record.as_ref(), blank);
@@ -108,7 +94,7 @@ impl Control {
                     continue;
                 }
                 if shard.is_none() {
-                    shard = Some(self.shard(campaign, &manifest, no).await?);
+                    shard = Some(self.shard(&manifest, no).await?);
                 }
                 settled &= self.close_bucket(campaign, no, &open, shard.as_ref()).await?;
             }
@@ -145,7 +131,7 @@ impl Control {
                     |(_, r): &(BatchNo, BatchRecord)| r.outcomes().any(|(o, _)| o.token_is_dead());
                 for (number, record) in records.into_iter().filter(with_dead) {
                     if shard.is_none() {
-                        shard = Some(self.shard(campaign, &manifest, no).await?);
+                        shard = Some(self.shard(&manifest, no).await?);
                     }
                     let Some(shard) = &shard else { continue };
                     let dead = dead_in(shard, number, &record);

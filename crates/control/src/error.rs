@@ -1,6 +1,7 @@
 //! Why an operation did not happen. Named for what the caller does next.
 
 use crate::preflight::Preflight;
+use audience::listing::ListingError;
 use common::campaign::Refusal;
 use common::device::BadField;
 use common::ports::PortError;
@@ -26,4 +27,16 @@ pub enum ControlError {
     /// The backend could not do it.
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+impl From<ListingError> for ControlError {
+    fn from(error: ListingError) -> Self {
+        match error {
+            ListingError::Port(error) => error.into(),
+            ListingError::NoSnapshot(_) | ListingError::NoShard { .. } | ListingError::NoBatch { .. } => {
+                Self::NotFound(error.to_string())
+            }
+            other => PortError::Corrupt { what: "snapshot", why: other.to_string() }.into(),
+        }
+    }
 }

@@ -153,7 +153,10 @@ impl Control {
         for _ in 0..TRIES {
             let campaign = self.get(id).await?;
             let next = match decide(&campaign) {
-                Decision::Same => return Ok(Changed { campaign, by_us: false }),
+                Decision::Same => {
+                    self.audit(who, action, Some(id), format!("{} already", campaign.state.label()));
+                    return Ok(Changed { campaign, by_us: false });
+                }
                 Decision::Refuse(no) => {
                     self.audit(who, action, Some(id), format!("refused: {}", no.code));
                     return Err(no.into());

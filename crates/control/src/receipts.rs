@@ -8,7 +8,7 @@ use common::ids::{BatchKey, CampaignId};
 use common::ledger::BatchRecord;
 use common::limits::LEDGER_BUCKET;
 use common::outcome::Outcome;
-use common::snapshot::{Manifest, Shard, UserPlace, keys, shard_of};
+use common::snapshot::{Manifest, Shard, UserPlace, shard_of};
 use common::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
@@ -53,14 +53,6 @@ pub struct DeviceReceipt {
     pub ms: Option<i64>,
 }
 
-/// A line of a `dropped` object.
-#[derive(Deserialize)]
-struct DroppedLine {
-    line: u64,
-    user: String,
-    reason: String,
-}
-
 impl Control {
     /// What is known of one user.
     ///
@@ -70,10 +62,10 @@ impl Control {
         let campaign = self.get(id).await?;
         let manifest = self.manifest(&campaign).await?;
         let no = shard_of(user, u16::try_from(manifest.shards.len()).unwrap_or(u16::MAX));
-        let shard = self.shard(&campaign, &manifest, no).await?;
+        let shard = self.shard(&manifest, no).await?;
         match shard.find(user) {
             Some(place) => self.found(&campaign, &shard, user, &place).await,
-            None => self.not_found(&campaign, &manifest, &shard, user).await,
+            None => self.not_found(&manifest, user).await,
         }
     }
 
@@ -110,19 +102,9 @@ impl Control {
         Ok(UserReceipt { user: user.to_owned(), sentence, batch, dropped: None, devices })
     }
 
-    async fn not_found(
-        &self,
-        c: &Campaign,
-        manifest: &Manifest,
-        shard: &Shard,
-        user: &str,
-    ) -> Result<UserReceipt, ControlError> {
-        let key = keys::dropped(c.id, manifest.id(), shard.shard);
-        let bytes = self.backend.objects.get(&key, None).await?.unwrap_or_default();
-        let lines =
-            bytes.split(|b| *b == b'\n').filter_map(|l| serde_json::from_slice::<DroppedLine>(l).ok());
-        let dropped =
-            lines.into_iter().find(|l| l.user == user).map(|l| Dropped { line: l.line, reason: l.reason });
+    async fn not_found(&self, manifest: &Manifest, user: &str) -> Result<UserReceipt, ControlError> {
+        let lines = audience::listing::find_dropped(&*self.backend.objects, manifest, user).await?;
+        let dropped = lines.first().map(|l| Dropped { line: l.line, reason: l.reason.label().to_owned() });
         let sentence = match &dropped {
             Some(d) => {
                 format!("not in the snapshot: dropped as {} (line {} of the upload)", d.reason, d.line)

@@ -36,6 +36,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Lets other tasks run now and then: a call here is done without waiting, so that a loop of calls would keep its thread.
+pub(crate) async fn be_fair() {
+    tokio::task::coop::consume_budget().await;
+}
+
 /// Runs work that blocks for long off the caller's runtime.
 pub(crate) async fn blocking<T: Send + 'static>(
     what: &'static str,

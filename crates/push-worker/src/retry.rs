@@ -69,12 +69,12 @@ pub(crate) fn envelopes(
         }
     }
     groups.retain(|(after, _)| now.plus(*after) < batch.head.deadline_at);
-    groups.into_iter().map(|(after, group)| (envelope(batch, &group), after)).collect()
+    groups.into_iter().filter_map(|(after, group)| Some((envelope(batch, &group)?, after))).collect()
 }
 
-fn envelope(batch: &BatchEnvelope, group: &[Later]) -> BatchEnvelope {
+fn envelope(batch: &BatchEnvelope, group: &[Later]) -> Option<BatchEnvelope> {
     let places: BTreeMap<u16, bool> = group.iter().map(|l| (l.place, l.counts)).collect();
-    let mut again = batch.retry(|place| places.contains_key(&place));
+    let mut again = batch.retry(|place| places.contains_key(&place))?;
     if again.only.len() == usize::from(batch.devices) {
         // All of them: without the list, the largest batch stays within its limit.
         again.only.clear();
@@ -82,7 +82,7 @@ fn envelope(batch: &BatchEnvelope, group: &[Later]) -> BatchEnvelope {
     if !places.values().any(|counts| *counts) {
         again.attempt = batch.attempt;
     }
-    again
+    Some(again)
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ mod drain;
 mod fake;
 #[path = "push_worker/faults.rs"]
 mod faults;
+#[path = "push_worker/gateways.rs"]
+mod gateways;
 #[path = "push_worker/kill.rs"]
 mod kill;
 #[path = "push_worker/run.rs"]

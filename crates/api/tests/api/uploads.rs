@@ -9,7 +9,7 @@ use contract::memory::Call;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::json;
 use std::io::Write;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -172,9 +172,15 @@ async fn an_upload_that_is_too_large_is_refused_announced_or_not() {
 #[tokio::test]
 async fn a_state_that_forbids_it_is_known_before_bytes_are_taken() {
     let api = start().await;
-    let id = api.campaign(State::Armed);
-    let mut stream = begun(&api, &put(id).header("content-length", "1000"), b"").await;
-    assert_eq!(Reply::read(&mut stream).await.problem(), (409, "armed".to_owned()));
+    let asking_first = |id| put(id).header("content-length", "4").header("expect", "100-continue");
+    let mut refused = begun(&api, &asking_first(api.campaign(State::Armed)), b"").await;
+    assert_eq!(Reply::read(&mut refused).await.problem(), (409, "armed".to_owned()));
+    let mut taken = begun(&api, &asking_first(api.campaign(State::Draft)), b"").await;
+    let mut go_on = [0; 25];
+    taken.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    taken.write_all(b"a\nb\n").await.unwrap();
+    assert_eq!(Reply::read(&mut taken).await.status, 202);
 }
 
 #[tokio::test]

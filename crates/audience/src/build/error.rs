@@ -45,7 +45,7 @@ impl BuildError {
         !matches!(self, Self::LeaseLost | Self::Later(_))
     }
 
-    pub(super) fn broken(e: tokio::task::JoinError) -> Self {
+    pub(super) fn broken(e: &tokio::task::JoinError) -> Self {
         Self::Faulty(format!("a part of it broke off: {e}"))
     }
 }

@@ -149,7 +149,8 @@ impl Cleaned for Result<SnapshotRef, BuildError> {
     }
 }
 
-/// Does `work` for every shard, `concurrency` at a time; answers in the order of shards. The first error ends it.
+/// Does `work` for every shard, `concurrency` at a time; answers in the order of shards. After the first error no more
+/// are begun, and those under way are waited for: what they store is there before scratch is removed, not after.
 async fn each_shard<T, F, Fut>(ctx: &Arc<Ctx>, work: F) -> Result<Vec<T>, BuildError>
 where
     T: Send + 'static,
@@ -158,24 +159,28 @@ where
 {
     let mut todo = 0..ctx.options.shards;
     let mut out: Vec<Option<T>> = todo.clone().map(|_| None).collect();
-    let mut lanes = JoinSet::new();
+    let (mut lanes, mut failed) = (JoinSet::new(), None);
     loop {
-        while lanes.len() < ctx.concurrency
+        while failed.is_none()
+            && lanes.len() < ctx.concurrency
             && let Some(shard) = todo.next()
         {
             let one = work(ctx.clone(), shard);
             lanes.spawn(async move { (shard, one.await) });
         }
-        let Some(joined) = lanes.join_next().await else { break };
-        let (shard, done) = joined.map_err(BuildError::broken)?;
-        out[usize::from(shard)] = Some(done?);
+        match lanes.join_next().await {
+            None => break,
+            Some(Ok((shard, Ok(done)))) => out[usize::from(shard)] = Some(done),
+            Some(Ok((_, Err(e)))) => failed = failed.or(Some(e)),
+            Some(Err(e)) => failed = failed.or(Some(BuildError::broken(&e))),
+        }
     }
-    Ok(out.into_iter().flatten().collect())
+    failed.map_or_else(|| Ok(out.into_iter().flatten().collect()), Err)
 }
 
 /// Runs what takes the processor for long beside the runtime, so that a press served by it does not wait.
 async fn beside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
 ) -> Result<T, BuildError> {
-    tokio::task::spawn_blocking(work).await.map_err(BuildError::broken)?
+    tokio::task::spawn_blocking(work).await.map_err(|e| BuildError::broken(&e))?
 }

@@ -57,7 +57,7 @@ pub(super) async fn partition(ctx: &Ctx) -> Result<Partition, BuildError> {
     let parser = tokio::task::spawn_blocking(move || parse(format, shards, to_parse, parsed));
     // An error on either side drops both channels, and the parser ends.
     let ((), ends) = tokio::try_join!(fetch(ctx, chunks), store(ctx, segments))?;
-    let facts = parser.await.map_err(BuildError::broken)??;
+    let facts = parser.await.map_err(|e| BuildError::broken(&e))??;
     let partition = Partition { inputs, ends, uploaded: facts.entries };
     Ok(ctx.scratch.put(NAME, partition, &[]).await?.head)
 }

@@ -91,7 +91,7 @@ enum Header {
     Csv {
         row: Row,
         /// For each of [`COLUMNS`], which field has it.
-        places: [Option<usize>; COLUMNS.len()],
+        places: Box<[Option<usize>; COLUMNS.len()]>,
         width: usize,
     },
 }
@@ -217,7 +217,7 @@ impl Header {
     fn csv(header: &str) -> Result<Self, String> {
         let mut row = Row::default();
         row.split(header).map_err(|fault| format!("the header can't be read: {}", row_fault(fault)))?;
-        let mut places = [None; COLUMNS.len()];
+        let mut places = Box::new([None; COLUMNS.len()]);
         for (n, field) in row.iter(header).enumerate() {
             let name = header_name(field);
             let Some(column) = COLUMNS.iter().position(|known| *known == name) else {

@@ -5,7 +5,7 @@ use audience::build::{LEASE, OnProgress, Progress};
 use audience::{BuildError, Stepped, build, run_builder, try_take};
 use common::campaign::{Campaign, Decision, ListFormat, Stamp, State};
 use common::ids::WorkerId;
-use common::ports::{Campaigns, PortError};
+use common::ports::{Campaigns, PortError, Written};
 use common::time::UnixMs;
 use contract::memory::{Call, MemoryCampaigns};
 use std::sync::Arc;
@@ -21,11 +21,15 @@ async fn world() -> (World, Campaign) {
     (world, campaign)
 }
 
-/// Applies a decision to the stored record, whatever its version.
+/// Applies a decision to the stored record, whatever its version; a lane may be renewing the lease at the same time.
 async fn write(campaigns: &MemoryCampaigns, campaign: &Campaign, decide: impl Fn(&Campaign) -> Decision) {
-    let now = campaigns.get(campaign.id).await.unwrap().unwrap();
-    let Decision::Change(next) = decide(&now) else { panic!("refused") };
-    campaigns.update(&next).await.unwrap();
+    loop {
+        let now = campaigns.get(campaign.id).await.unwrap().unwrap();
+        let Decision::Change(next) = decide(&now) else { panic!("refused") };
+        if campaigns.update(&next).await.unwrap() == Written::Yes {
+            return;
+        }
+    }
 }
 
 /// Lets two seconds pass at each piece of progress, and does something once when devices are looked up.

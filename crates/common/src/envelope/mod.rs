@@ -109,7 +109,7 @@ impl ShardEnvelope {
         out.extend_from_slice(&self.attempt.to_le_bytes());
         let scope = match self.scope {
             Scope::All => 0,
-            Scope::EveryNth(n) => n.max(1),
+            Scope::EveryNth(n) => n.clamp(1, u32::MAX - 1),
             Scope::Rest => u32::MAX,
         };
         out.extend_from_slice(&scope.to_le_bytes());
@@ -207,9 +207,9 @@ impl BatchEnvelope {
         BatchBody::new(&self.body).devices().enumerate().map(move |(i, d)| (place(i), d))
     }
 
-    /// The same batch with only some of its devices, for a later try. `keep` answers by place.
+    /// The same batch with only some of its devices, for a later try; `None` when none is left. `keep` answers by place.
     #[must_use]
-    pub fn retry(&self, keep: impl Fn(u16) -> bool) -> Self {
+    pub fn retry(&self, keep: impl Fn(u16) -> bool) -> Option<Self> {
         let (mut body, mut only) = (Vec::new(), Vec::new());
         let mut index = 0_usize;
         for user in BatchBody::new(&self.body).users() {
@@ -226,14 +226,8 @@ impl BatchEnvelope {
             writer.finish(&mut body);
         }
         let attempt = self.attempt.saturating_add(1);
-        Self {
-            head: self.head.clone(),
-            key: self.key,
-            attempt,
-            only,
-            devices: self.devices,
-            body: body.into(),
-        }
+        let (head, key, devices) = (self.head.clone(), self.key, self.devices);
+        (!only.is_empty()).then(|| Self { head, key, attempt, only, devices, body: body.into() })
     }
 }
 
@@ -244,7 +238,7 @@ pub struct NewEnvelope {
     pub body: Bytes,
     /// Needed on a FIFO queue, refused on a standard one.
     pub fifo: Option<FifoKey>,
-    /// Not handed out before this has passed. Standard queues only.
+    /// Not handed out before this has passed. Standard queues only; an adapter may round it up to whole seconds (SQS).
     pub delay: Duration,
 }
 

@@ -133,7 +133,8 @@ fn envelopes_survive_their_bytes_and_a_retry_names_only_what_is_left() {
         body: shard.batch(key.number).unwrap(),
     };
     assert_eq!(BatchEnvelope::decode(&whole.encode()).as_ref(), Ok(&whole));
-    let retry = whole.retry(|place| place % 3 == 0);
+    let retry = whole.retry(|place| place % 3 == 0).unwrap();
+    assert_eq!(whole.retry(|_| false), None);
     let back = BatchEnvelope::decode(&retry.encode()).unwrap();
     assert_eq!(back, retry);
     let target =
@@ -141,7 +142,7 @@ fn envelopes_survive_their_bytes_and_a_retry_names_only_what_is_left() {
     for place in (0..devices).step_by(3) {
         assert_eq!(target(&back, place), target(&whole, place));
     }
-    let again = back.retry(|place| place == 3);
+    let again = back.retry(|place| place == 3).unwrap();
     assert_eq!((again.only.clone(), again.attempt), (vec![3], 2));
     assert_eq!(target(&again, 3), target(&whole, 3));
     assert!(matches!(back.views().next().unwrap().1.target, TargetRef::Apns(_) | TargetRef::FcmToken(_)));

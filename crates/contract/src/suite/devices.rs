@@ -58,7 +58,7 @@ async fn merges(b: &mut Bench) -> Checked {
     let first = vec![row("u", 1, 10), row("v", 9, 10), row("u", 2, 10)];
     let second = vec![newer.clone(), row("u", 2, 5), row("u", 3, 10)];
     let (counted, places) = upsert(b, first.clone()).await?;
-    same("counted", &counted, &Upserted { taken: 3, refused: 0 })?;
+    same("counted", &counted, &Upserted { taken: 3, refused: 0, ..Upserted::default() })?;
     same("refused", &places, &Vec::new())?;
     upsert(b, second.clone()).await?;
     let rows: Vec<_> = first.into_iter().chain(second).filter(|r| &*r.user_id == "u").collect();
@@ -90,7 +90,7 @@ async fn refused(b: &mut Bench) -> Checked {
     let (counted, mut places) = upsert(b, rows.clone()).await?;
     places.sort_unstable();
     same("refused places", &places, &vec![2, 4])?;
-    same("counted", &counted, &Upserted { taken: 4, refused: 2 })?;
+    same("counted", &counted, &Upserted { taken: 4, refused: 2, ..Upserted::default() })?;
     let all: Vec<_> = full.into_iter().chain([rows[1].clone(), rows[5].clone()]).collect();
     same("the full user's item", &get(b, "full").await?, &merged(&all))?;
     same("the other's devices", &get(b, "other").await?.map(|i| i.devices.len()), &Some(2))
@@ -111,7 +111,7 @@ async fn many(b: &mut Bench) -> Checked {
     // The two rows of a user stand far apart.
     let pass = |offset: usize| names.iter().enumerate().map(move |(n, name)| row(name, n * 2 + offset, 10));
     let (counted, _) = upsert(b, pass(0).chain(pass(1)).collect()).await?;
-    same("counted", &counted, &Upserted { taken: 800, refused: 0 })?;
+    same("counted", &counted, &Upserted { taken: 800, refused: 0, ..Upserted::default() })?;
     let ids: Vec<&str> = names.iter().rev().map(String::as_str).collect();
     let got = b.backend().devices.get_many(&ids).await?;
     let want: Vec<_> = (0..400)

@@ -72,8 +72,8 @@ impl Inner {
         NewFile::create(self.scratch.join(format!("{number}.part")))
     }
 
-    /// Makes a finished file visible under `path`.
-    fn publish(&self, file: NewFile, path: &Path, mode: PutMode) -> io::Result<Put> {
+    /// Makes a finished file visible under `path`. Its old name goes when `file` is dropped.
+    fn publish(&self, file: &NewFile, path: &Path, mode: PutMode) -> io::Result<Put> {
         if self.fsync {
             file.sync()?;
         }
@@ -148,7 +148,7 @@ impl ObjectStore for FileObjects {
         let path = key::path(&self.0.root, key)?;
         self.run(move |inner| {
             let mut file = inner.new_file().map_err(|e| failed(&e))?;
-            file.write(&bytes).and_then(|()| inner.publish(file, &path, mode)).map_err(|e| failed(&e))
+            file.write(&bytes).and_then(|()| inner.publish(&file, &path, mode)).map_err(|e| failed(&e))
         })
         .await
     }

@@ -90,7 +90,7 @@ impl ObjectWriter for FileWriter {
         let Self { inner, file, path } = *self;
         let file = file.ok_or_else(broken)?;
         let length = file.bytes;
-        blocking(WHAT, move || inner.publish(file, &path, PutMode::Replace).map_err(|e| failed(&e))).await?;
+        blocking(WHAT, move || inner.publish(&file, &path, PutMode::Replace).map_err(|e| failed(&e))).await?;
         Ok(length)
     }
 }

@@ -7,7 +7,7 @@ pub use log::Damage;
 
 use crate::lock::DirLock;
 use crate::steady::SteadyTime;
-use crate::sync::{GroupSync, blocking, lock};
+use crate::sync::{GroupSync, be_fair, blocking, lock};
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::envelope::NewEnvelope;
@@ -178,6 +178,7 @@ impl Shared {
 #[async_trait]
 impl Queue for LogQueue {
     async fn send(&self, envelopes: &[NewEnvelope]) -> Result<Vec<EntryResult>, PortError> {
+        be_fair().await;
         self.0.check_send(envelopes)?;
         let hashes: Vec<u64> = envelopes.iter().map(|e| xxh3_64(&e.body)).collect();
         let now = self.0.time.now();
@@ -198,6 +199,7 @@ impl Queue for LogQueue {
         shared.within("the smallest number of entries", &1, &max)?;
         shared.within("the wait", &wait, &QUEUE_WAIT_MAX)?;
         shared.within("the visibility", &visibility, &QUEUE_VISIBILITY_MAX)?;
+        be_fair().await;
         let (begun, end) = (shared.time.mono(), Instant::now() + wait);
         loop {
             let mut changed = std::pin::pin!(shared.changed.notified());
@@ -217,6 +219,7 @@ impl Queue for LogQueue {
     }
 
     async fn delete(&self, acks: &[AckId]) -> Result<Vec<EntryResult>, PortError> {
+        be_fair().await;
         self.0.within("the number of entries", &acks.len(), &QUEUE_CALL_ENTRIES_MAX)?;
         let tickets: Vec<_> = acks.iter().map(ticket).collect();
         let now = self.0.time.now();

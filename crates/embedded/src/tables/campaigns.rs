@@ -1,7 +1,7 @@
 //! Campaign records, as JSON documents, an index by the time of their creation, and the fleet's slot.
 
 use super::{Tables, from_json, get, item, key, to_json};
-use crate::sync::{blocking, lock};
+use crate::sync::{be_fair, blocking, lock};
 use async_trait::async_trait;
 use common::campaign::Campaign;
 use common::fleet::Slot;
@@ -95,6 +95,7 @@ impl Campaigns for CampaignTable {
     }
 
     async fn get(&self, id: CampaignId) -> Result<Option<Campaign>, PortError> {
+        be_fair().await;
         self.read(id)
     }
 

@@ -1,7 +1,7 @@
 //! The ledger: one record per batch under the rules of [`common::ledger`], one record per shard.
 
 use super::{Tables, get, item, key};
-use crate::sync::{blocking, lock};
+use crate::sync::{be_fair, blocking, lock};
 use async_trait::async_trait;
 use common::ids::{BatchKey, BatchNo, CampaignId, Epoch, ShardNo};
 use common::ledger::{
@@ -46,11 +46,12 @@ impl LedgerTable {
         R: Clone + Send + Sync + 'static,
         A: Send + 'static,
     {
+        be_fair().await;
         let answers = if asks.len() <= INLINE_MAX {
-            self.0.decide(campaign, asks, rules)?
+            self.0.decide(campaign, asks, &rules)?
         } else {
             let (inner, asks) = (self.0.clone(), asks.to_vec());
-            blocking(WHAT, move || inner.decide(campaign, &asks, rules)).await?
+            blocking(WHAT, move || inner.decide(campaign, &asks, &rules)).await?
         };
         self.0.tables.settle(WHAT).await?;
         Ok(answers)
@@ -68,7 +69,7 @@ impl Inner {
         &self,
         campaign: CampaignId,
         asks: &[R],
-        rules: Rules<R, A>,
+        rules: &Rules<R, A>,
     ) -> Result<Vec<A>, PortError> {
         let _held = lock(&self.batches);
         let mut batch = self.tables.batch();

@@ -36,12 +36,18 @@ const LEDGER_MEMTABLE_BYTES: u64 = 64 << 20;
 /// Opens a database as all of ours are. Never `manual_journal_persist` or a batch without durability: these keep what was
 /// acknowledged in this process.
 pub(crate) fn open_database(dir: &Path, cache_bytes: u64) -> fjall::Result<Database> {
-    Database::builder(dir)
+    let db = Database::builder(dir)
         .cache_size(cache_bytes)
         .max_journaling_size(JOURNALS_BYTES)
         .journal_compression(CompressionType::None)
         .worker_threads(2)
-        .open()
+        .open()?;
+    let bytes = db.journal_disk_space()?;
+    if bytes > 4 * JOURNALS_BYTES {
+        // fjall's issue 288: one that can't go keeps all later ones.
+        tracing::error!(dir = %dir.display(), bytes, "the journals of a database pile up; opening gets slower");
+    }
+    Ok(db)
 }
 
 /// The database of everything but devices and envelopes.

@@ -1,5 +1,7 @@
 //! The embedded backend from outside: the contract of every port, `kill -9`, damage, and who may open a directory.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may stop where something is not as they expect")]
+
 mod contract_suite;
 mod damage;
 mod kill;

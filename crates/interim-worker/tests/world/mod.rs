@@ -131,7 +131,7 @@ impl World {
     }
 
     pub async fn store(&mut self, decision: Decision) {
-        let Decision::Change(next) = decision else { panic!("expected a change, got {decision:?}") };
+        let Decision::Change(next) = decision else { unreachable!("expected a change, got {decision:?}") };
         assert_eq!(self.parts.campaigns.update(&next).await, Ok(Written::Yes));
         self.campaign = *next;
     }
@@ -204,11 +204,14 @@ impl World {
         records.into_iter().find(|(n, _)| *n == key.number).map(|(_, r)| r)
     }
 
-    /// Every record of the campaign.
+    /// Every record of the campaign, whatever its state.
     pub async fn records(&self) -> Vec<BatchRecord> {
         let mut all = Vec::new();
-        for batch in self.batches() {
-            all.extend(self.record(batch.key).await);
+        for shard in &self.shards {
+            for bucket in 0..shard.batches().div_ceil(LEDGER_BUCKET) {
+                let records = self.parts.ledger.bucket(self.campaign.id, shard.shard, bucket).await;
+                all.extend(records.expect("bucket").into_iter().map(|(_, r)| r));
+            }
         }
         all
     }

@@ -36,23 +36,35 @@ fn bad_lines_are_dropped_with_their_numbers_and_the_rest_goes_on() {
     let file = stage.file("users.csv", lines);
     stage.good(&["campaign", "upload", "c", file.to_str().unwrap()]);
     let snapshot = stage.good(&["campaign", "status", "c"])["campaign"]["snapshot"].clone();
-    assert_eq!((snapshot["uploaded"].as_u64(), snapshot["users"].as_u64()), (Some(10), Some(6)), "{snapshot}");
+    assert_eq!(
+        (snapshot["uploaded"].as_u64(), snapshot["users"].as_u64()),
+        (Some(10), Some(6)),
+        "{snapshot}"
+    );
     let dropped = &snapshot["dropped"];
-    assert_eq!((&dropped["duplicate"], &dropped["unknown"], &dropped["bad_line"]), (&1.into(), &1.into(), &2.into()));
+    assert_eq!(
+        (&dropped["duplicate"], &dropped["unknown"], &dropped["bad_line"]),
+        (&1.into(), &1.into(), &2.into())
+    );
     let why = stage.good(&["receipts", "c", "ghost"]);
-    assert_eq!((why["dropped"]["line"].as_u64(), why["dropped"]["reason"].as_str()), (Some(5), Some("unknown")));
+    assert_eq!(
+        (why["dropped"]["line"].as_u64(), why["dropped"]["reason"].as_str()),
+        (Some(5), Some("unknown"))
+    );
 }
 
 #[test]
 fn malformed_devices_are_named_by_line_and_field() {
     let stage = Stage::new(&[]);
     let good = devices(2);
-    let file = stage.file("d.csv", format!("{good}u7,apns,nothex,en\nu8,windows,abc,en\n,apns,{},en\n", "a".repeat(64)));
+    let file = stage
+        .file("d.csv", format!("{good}u7,apns,nothex,en\nu8,windows,abc,en\n,apns,{},en\n", "a".repeat(64)));
     let out = stage.run(&["devices", "import", file.to_str().unwrap()]);
     assert_eq!(out.status.code(), Some(1), "bad lines are not a success");
     let answer: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((answer["taken"].as_u64(), answer["bad_lines"].as_u64()), (Some(2), Some(3)));
-    let bad: Vec<_> = answer["bad"].as_array().unwrap().iter().map(|b| (b["line"].as_u64(), b["field"].as_str())).collect();
+    let bad: Vec<_> =
+        answer["bad"].as_array().unwrap().iter().map(|b| (b["line"].as_u64(), b["field"].as_str())).collect();
     assert_eq!(bad, [(Some(4), Some("token")), (Some(5), Some("platform")), (Some(6), Some("user_id"))]);
     assert!(!answer.to_string().contains("nothex"), "a token is quoted");
     let wrong = stage.file("w.csv", "user,platform\nu1,apns\n");

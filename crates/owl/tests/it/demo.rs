@@ -28,7 +28,17 @@ fn a_demo_proves_itself_and_has_every_key() {
 
 #[test]
 fn an_empty_payload_and_dead_tokens() {
-    let result = demo(&["--users", "1000", "--empty-payload", "--dead-share", "0.1", "--shards", "3", "--batch-users", "7"]);
+    let result = demo(&[
+        "--users",
+        "1000",
+        "--empty-payload",
+        "--dead-share",
+        "0.1",
+        "--shards",
+        "3",
+        "--batch-users",
+        "7",
+    ]);
     let n = |key: &str| result[key].as_u64().unwrap();
     assert!(n("rejected") > 50 && n("accepted") + n("rejected") == n("devices"), "{result}");
     assert_eq!((n("gateway_missing"), n("fifo_envelopes")), (0, 3));
@@ -47,7 +57,9 @@ fn own_files_are_taken() {
 
 #[test]
 fn wrong_usage_has_status_two() {
-    for args in [&["demo", "--users", "0"][..], &["demo", "--devices", "x"], &["nonsense"], &["campaign", "press"]] {
+    for args in
+        [&["demo", "--users", "0"][..], &["demo", "--devices", "x"], &["nonsense"], &["campaign", "press"]]
+    {
         assert_eq!(owl().args(args).output().unwrap().status.code(), Some(2), "{args:?}");
     }
 }

@@ -50,13 +50,18 @@ fn sigterm_drains_and_what_is_left_goes_out_after_a_restart() {
     stage.up();
     stage.wait_for_state("done");
     let summary = stage.summary();
-    assert_eq!((summary.accepted_devices, summary.duplicates), (2_000, 0), "a drained worker leaves no doubt");
+    assert_eq!(
+        (summary.accepted_devices, summary.duplicates),
+        (2_000, 0),
+        "a drained worker leaves no doubt"
+    );
 }
 
 #[test]
 fn a_second_owl_on_the_same_data_says_so() {
     let stage = Stage::new(&[]);
-    let out = owl().args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(stage.data_dir()).output().unwrap();
+    let out =
+        owl().args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(stage.data_dir()).output().unwrap();
     assert_eq!(out.status.code(), Some(1));
     let error = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(error.contains("another owl"), "{error}");

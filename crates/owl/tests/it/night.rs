@@ -22,7 +22,10 @@ fn pressed_by_several_people_it_is_sent_once() {
     });
     let pressed: Vec<_> = receipts.iter().filter(|r| r["result"] == "pressed").collect();
     assert_eq!(pressed.len(), 1);
-    assert!(receipts.iter().all(|r| r["by"] == pressed[0]["by"] && r["at"] == pressed[0]["at"]), "{receipts:?}");
+    assert!(
+        receipts.iter().all(|r| r["by"] == pressed[0]["by"] && r["at"] == pressed[0]["at"]),
+        "{receipts:?}"
+    );
     stage.wait_for_state("done");
     let again = press("late");
     assert_eq!((again["result"].as_str(), again["state"].as_str()), (Some("already_pressed"), Some("done")));
@@ -100,5 +103,8 @@ fn at_the_deadline_what_is_left_expires_and_is_counted() {
     let books = stage.good(&["campaign", "report", "c"])["books"].clone();
     let n = |key: &str| books[key].as_u64().unwrap();
     assert_eq!(n("accepted") + n("expired") + n("ambiguous"), 4_000, "{books}");
-    assert!(n("accepted") <= stage.accepted() && stage.accepted() <= n("accepted") + n("ambiguous"), "{books}");
+    assert!(
+        n("accepted") <= stage.accepted() && stage.accepted() <= n("accepted") + n("ambiguous"),
+        "{books}"
+    );
 }

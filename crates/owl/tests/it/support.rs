@@ -65,7 +65,10 @@ impl Stage {
     pub(super) fn new(gateway_flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let gateways = Process::start(
-            owl().args(["gateways", "--exit-on-stdin-close", "--dir"]).arg(dir.path().join("gw")).args(gateway_flags),
+            owl()
+                .args(["gateways", "--exit-on-stdin-close", "--dir"])
+                .arg(dir.path().join("gw"))
+                .args(gateway_flags),
         );
         let info = serde_json::from_value(gateways.first.clone()).unwrap();
         let mut stage = Self { dir, info, _gateways: gateways, up: None };

@@ -131,13 +131,13 @@ mod tests {
         answer(&Response { status, retry_after: None, body: body.to_string().into() })
     }
 
-    fn with(message: &str, details: Value) -> Value {
+    fn with(message: &str, details: &Value) -> Value {
         json!({ "error": { "code": 1, "message": message, "status": "X", "details": details } })
     }
 
     fn code(code: &str) -> Value {
         let kind = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
-        with("", json!([{ "@type": kind, "errorCode": code }]))
+        with("", &json!([{ "@type": kind, "errorCode": code }]))
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
             (418, Answer::Rejected(Outcome::Unknown)),
         ] {
             assert_eq!(judge(status, &json!({})), expected, "{status}");
-            assert_eq!(judge(status, &with("", json!([{ "@type": "other", "reason": "R" }]))), expected);
+            assert_eq!(judge(status, &with("", &json!([{ "@type": "other", "reason": "R" }]))), expected);
         }
     }
 
@@ -178,7 +178,7 @@ mod tests {
         let violation = |field: &str, description: &str| {
             with(
                 "",
-                json!([
+                &json!([
                     { "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": "INVALID_ARGUMENT" },
                     { "@type": "type.googleapis.com/google.rpc.BadRequest",
                       "fieldViolations": [{ "field": field, "description": description }] },
@@ -190,12 +190,12 @@ mod tests {
             (violation("message.fid", ""), Outcome::BadDeviceToken),
             (violation("message.android.ttl", "Invalid registration of a ttl"), Outcome::BadRequest),
             (violation("message", "Message is too big"), Outcome::PayloadTooLarge),
-            (with("Android message is too big", json!([])), Outcome::PayloadTooLarge),
+            (with("Android message is too big", &json!([])), Outcome::PayloadTooLarge),
             (
-                with("The registration token is not a valid FCM registration token", json!([])),
+                with("The registration token is not a valid FCM registration token", &json!([])),
                 Outcome::BadDeviceToken,
             ),
-            (with("Request contains an invalid argument.", json!([])), Outcome::BadRequest),
+            (with("Request contains an invalid argument.", &json!([])), Outcome::BadRequest),
         ] {
             assert_eq!(judge(400, &body), Answer::Rejected(outcome), "{body}");
         }
@@ -206,7 +206,7 @@ mod tests {
         let quota = |subject: &str| {
             with(
                 "",
-                json!([
+                &json!([
                     { "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": "QUOTA_EXCEEDED" },
                     { "@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{ "subject": subject }] },
                 ]),

@@ -334,3 +334,36 @@ async fn a_scarce_quota_at_one_gateway_does_not_slow_the_other() {
     assert_eq!((bench.count(Outcome::Accepted).await, bench.most_writes()), (1000, 1));
     assert!(bench.world.clock.mono() < Duration::from_secs(45));
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_workers_on_one_queue_send_to_nobody_twice() {
+    use crate::bench::{config, gateways};
+    let bench = Bench::new(Spec { users: 1000, ..Spec::default() }).await;
+    bench.world.send_batches().await;
+    let other = push_worker::Shared::new(
+        bench.world.parts.backend(),
+        std::sync::Arc::clone(&bench.world.clock),
+        config(),
+    );
+    let lane = push_worker::Lane::new(
+        std::sync::Arc::clone(&other),
+        0,
+        gateways(&bench.world, &bench.apns, &bench.fcm),
+    );
+    other.look().await;
+    other.assign().await;
+    lane.tend().await;
+    let second = async {
+        loop {
+            other.look().await;
+            if lane.step().await == 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = bench.drain(MINUTE) => {}
+        () = second => {}
+    }
+    assert_eq!((bench.count(Outcome::Accepted).await, bench.writes()), (1000, 1000));
+}

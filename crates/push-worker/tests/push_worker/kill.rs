@@ -4,7 +4,6 @@ use crate::bench::{Bench, config, gateways};
 use crate::fake::Script;
 use crate::world::{Spec, World};
 use async_trait::async_trait;
-use common::device::Platform;
 use common::envelope::NewEnvelope;
 use common::ids::{BatchNo, CampaignId, Epoch, ShardNo};
 use common::ledger::*;
@@ -15,7 +14,6 @@ use push_worker::gateway::Answer;
 use push_worker::{Lane, Shared};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 /// Gives way before and after each call, so that a test can stop there.
@@ -108,7 +106,7 @@ impl Ledger for Slow<dyn Ledger> {
 async fn polled(future: impl Future<Output = usize>, times: usize) -> bool {
     let mut future = std::pin::pin!(future);
     for _ in 0..times {
-        if let Poll::Ready(_) = futures::poll!(&mut future) {
+        if futures::poll!(&mut future).is_ready() {
             return true;
         }
         tokio::time::advance(Duration::from_millis(1)).await;
@@ -163,5 +161,4 @@ async fn killed_between_any_two_effects_nobody_is_lost_and_doubles_are_counted()
         }
     }
     assert!(ended && times > 20, "{times} places to be killed at");
-    assert_eq!(Platform::ALL.len(), 2);
 }

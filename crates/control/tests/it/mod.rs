@@ -1,0 +1,4 @@
+mod books;
+mod preflight;
+mod press;
+mod stage;
