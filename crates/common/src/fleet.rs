@@ -3,6 +3,8 @@
 use crate::ids::{CampaignId, ContentId, Epoch, SnapshotId, WorkerId};
 use crate::time::UnixMs;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// How many workers an arming asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +97,7 @@ pub struct LinkRow {
     pub trouble: Option<String>,
 }
 
-/// What one worker counted in one second for one campaign. Written once, when the second is over.
+/// What one worker counted in one second for one campaign. Written anew while the second lasts.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CounterRow {
     /// Who counted.
@@ -115,6 +117,71 @@ pub struct CounterRow {
     pub expanded: u32,
 }
 
+impl CounterRow {
+    /// Counts one device's outcome, by its byte.
+    pub fn add_outcome(&mut self, byte: u8) {
+        match self.outcomes.binary_search_by_key(&byte, |(b, _)| *b) {
+            Ok(at) => self.outcomes[at].1 += 1,
+            Err(at) => self.outcomes.insert(at, (byte, 1)),
+        }
+    }
+
+    /// Counts one device's time from the press.
+    pub fn add_latency(&mut self, latency: Duration) {
+        let index = (u128::BITS - latency.as_millis().leading_zeros()) as usize;
+        if self.latency.len() <= index {
+            self.latency.resize(index + 1, 0);
+        }
+        self.latency[index] += 1;
+    }
+}
+
+/// A worker's counter rows on their way to the table: the current second's, and those that could not be written yet.
+#[derive(Debug)]
+pub struct CounterRows {
+    worker: WorkerId,
+    /// Rows by campaign and second, and whether each was changed since it was written.
+    open: BTreeMap<(CampaignId, i64), (CounterRow, bool)>,
+}
+
+impl CounterRows {
+    /// No rows as yet.
+    #[must_use]
+    pub fn new(worker: WorkerId) -> Self {
+        Self { worker, open: BTreeMap::new() }
+    }
+
+    /// The current second's row, for counting something in it.
+    pub fn at(&mut self, campaign: CampaignId, now: UnixMs) -> &mut CounterRow {
+        let second = now.0.div_euclid(1000);
+        let worker = self.worker;
+        let new = || (CounterRow { worker, second, ..CounterRow::default() }, true);
+        let (row, changed) = self.open.entry((campaign, second)).or_insert_with(new);
+        *changed = true;
+        row
+    }
+
+    /// Every row that was changed since it was last taken; rows of seconds that are over are forgotten. Writing a row
+    /// replaces the one of the same second, so a row may be taken several times while its second lasts.
+    pub fn take(&mut self, now: UnixMs) -> Vec<(CampaignId, CounterRow)> {
+        let current = now.0.div_euclid(1000);
+        let changed = self.open.iter_mut().filter(|(_, (_, changed))| *changed);
+        let rows = changed.map(|((campaign, _), (row, changed))| {
+            *changed = false;
+            (*campaign, row.clone())
+        });
+        let rows = rows.collect();
+        self.open.retain(|(_, second), _| *second >= current);
+        rows
+    }
+
+    /// A row that was taken could not be written.
+    pub fn put_back(&mut self, campaign: CampaignId, row: CounterRow) {
+        // What stands there meanwhile has counted on from this row, so it knows more.
+        self.open.entry((campaign, row.second)).or_insert((row, true)).1 = true;
+    }
+}
+
 /// Which campaign holds a fleet. One armed or sending campaign for each fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Slot {
@@ -122,4 +189,41 @@ pub struct Slot {
     pub version: u64,
     /// The campaign; `None` when free.
     pub campaign: Option<CampaignId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_written_anew_while_its_second_lasts_and_comes_back_when_it_failed() {
+        let (mut rows, id) = (CounterRows::new(WorkerId(1)), CampaignId::random());
+        let shards = |rows: &[(CampaignId, CounterRow)]| {
+            rows.iter().map(|(_, r)| r.shards_received).collect::<Vec<_>>()
+        };
+        rows.at(id, UnixMs(1_100)).shards_received += 1;
+        assert_eq!(shards(&rows.take(UnixMs(1_200))), [1]);
+        assert!(rows.take(UnixMs(1_300)).is_empty(), "unchanged");
+        rows.at(id, UnixMs(1_900)).shards_received += 1;
+        rows.at(id, UnixMs(2_000)).shards_received += 5;
+        let taken = rows.take(UnixMs(2_100));
+        assert_eq!(shards(&taken), [2, 5]);
+        taken.into_iter().for_each(|(id, row)| rows.put_back(id, row));
+        rows.at(id, UnixMs(2_200)).shards_received += 1;
+        assert_eq!(shards(&rows.take(UnixMs(3_000))), [2, 6]);
+        assert!(rows.take(UnixMs(9_000)).is_empty());
+    }
+
+    #[test]
+    fn latencies_are_counted_below_the_next_power_of_two() {
+        let mut row = CounterRow::default();
+        for ms in [0, 1, 2, 3, 4, 1023, 1024] {
+            row.add_latency(Duration::from_millis(ms));
+        }
+        assert_eq!(row.latency, [1, 1, 2, 1, 0, 0, 0, 0, 0, 0, 1, 1]);
+        for byte in [1, 0x81, 1] {
+            row.add_outcome(byte);
+        }
+        assert_eq!(row.outcomes, [(1, 2), (0x81, 1)]);
+    }
 }

@@ -95,6 +95,8 @@ impl InterimWorker {
             let over = self.watch.gate(head) == Gate::Drop;
             return Ok(if over { End::Delete(Handled::Dropped) } else { End::GiveBack });
         }
+        // Before the batches' outcomes can make the campaign done: its report counts the envelopes received.
+        self.flush_counters().await;
         self.backend.ledger.mark_expanded(head.campaign, head.epoch, shard, self.clock.now()).await?;
         let took_ms = self.clock.mono().saturating_sub(began).as_millis();
         let (campaign, epoch) = (head.campaign, head.epoch);

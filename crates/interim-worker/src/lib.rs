@@ -4,7 +4,6 @@
 //! snapshot, and writing heartbeat and counter rows. It decides nothing about who gets what: the ledger does.
 
 mod config;
-mod counters;
 mod expand;
 mod handle;
 mod keep;

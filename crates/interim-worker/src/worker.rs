@@ -1,10 +1,10 @@
 //! The worker: its state, its loops, and its end.
 
 use crate::config::InterimConfig;
-use crate::counters::Counters;
 use crate::handle::Handled;
 use crate::load::{Held, LoadError};
 use crate::report::Progress;
+use common::fleet::CounterRows;
 use common::ids::{CampaignId, SnapshotId, WorkerId};
 use common::limits::{HEARTBEAT_EVERY, LOOK_EVERY, QUEUE_CALL_ENTRIES_MAX, SHARD_VISIBILITY};
 use common::ports::{Backend, PortError, Received};
@@ -31,7 +31,7 @@ pub struct InterimWorker {
     pub(crate) progress: watch::Sender<Progress>,
     held: Mutex<Option<Arc<Held>>>,
     opening: tokio::sync::Mutex<()>,
-    counters: Mutex<Counters>,
+    counters: Mutex<CounterRows>,
     permits: Arc<Semaphore>,
     stopped: AtomicBool,
 }
@@ -48,13 +48,14 @@ impl InterimWorker {
     pub fn new(backend: Backend, clock: Arc<dyn Clock>, config: InterimConfig) -> Self {
         let watch = Watch::new(Arc::clone(&backend.campaigns), Arc::clone(&clock));
         let permits = Arc::new(Semaphore::new(config.permits.max(1)));
+        let id = WorkerId::random();
         Self {
-            id: WorkerId::random(),
+            id,
             started_at: clock.now(),
             progress: watch::channel(Progress::default()).0,
             held: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
-            counters: Mutex::default(),
+            counters: Mutex::new(CounterRows::new(id)),
             stopped: AtomicBool::new(false),
             backend,
             clock,
@@ -83,7 +84,7 @@ impl InterimWorker {
         loops.cancel();
         tasks.close();
         tasks.wait().await;
-        self.flush_counters(true).await;
+        self.flush_counters().await;
         if let Err(error) = self.backend.fleet.leave(self.id).await {
             tracing::warn!(%error, "leaving not written down");
         }
@@ -253,13 +254,15 @@ impl InterimWorker {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    pub(crate) fn counters(&self) -> MutexGuard<'_, Counters> {
+    pub(crate) fn counters(&self) -> MutexGuard<'_, CounterRows> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn count(&self, campaign: CampaignId, shards: u32, entries: usize) {
-        let batches = u32::try_from(entries).unwrap_or(u32::MAX);
-        self.counters().add(campaign, self.clock.now(), shards, batches);
+        let mut rows = self.counters();
+        let row = rows.at(campaign, self.clock.now());
+        row.shards_received += shards;
+        row.expanded += u32::try_from(entries).unwrap_or(u32::MAX);
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

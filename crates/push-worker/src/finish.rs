@@ -141,8 +141,13 @@ impl Lane {
         let head = &over.hand.batch.head;
         match answer {
             CompleteAnswer::Taken { .. } | CompleteAnswer::Merged => {
-                let now = self.shared.clock.now();
-                self.shared.counters().add(head.campaign, head.pressed_at, &over.turn.counted, now);
+                let mut rows = self.shared.counters();
+                let row = rows.at(head.campaign, self.shared.clock.now());
+                row.batches += 1;
+                for (byte, at) in &over.turn.counted {
+                    row.add_outcome(*byte);
+                    row.add_latency(at.since(head.pressed_at));
+                }
                 true
             }
             CompleteAnswer::Unknown => {

@@ -7,21 +7,21 @@ use common::fleet::{LinkRow, Role, WorkerRow};
 use common::limits::HEARTBEAT_GOOD_FOR;
 
 impl Shared {
-    /// Writes the heartbeat row, and the counter rows of seconds that are over.
+    /// Writes the heartbeat row, and the counter rows that changed.
     pub async fn report(&self) {
         if let Err(error) = self.backend.fleet.beat(&self.row()).await {
             tracing::warn!(%error, "heartbeat not written");
         }
-        self.flush_counters(false).await;
+        self.flush_counters().await;
     }
 
-    /// Writes counter rows; with `all`, also that of the current second.
-    pub async fn flush_counters(&self, all: bool) {
-        let rows = self.counters().take(self.id, self.clock.now(), all);
+    /// Writes the counter rows that changed.
+    pub async fn flush_counters(&self) {
+        let rows = self.counters().take(self.clock.now());
         for (campaign, row) in rows {
             if let Err(error) = self.backend.fleet.count(campaign, &row).await {
                 tracing::warn!(%campaign, %error, "counter row not written, kept");
-                self.counters().put_back(campaign, &row);
+                self.counters().put_back(campaign, row);
             }
         }
     }

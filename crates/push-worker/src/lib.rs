@@ -10,7 +10,6 @@ mod breaker;
 mod claim;
 mod config;
 mod control;
-mod counters;
 mod fate;
 mod finish;
 mod heartbeat;

@@ -3,10 +3,9 @@
 use crate::breaker::Health;
 use crate::config::PushConfig;
 use crate::control::Control;
-use crate::counters::Counters;
 use common::campaign::Campaign;
 use common::device::Platform;
-use common::fleet::LinkRow;
+use common::fleet::{CounterRows, LinkRow};
 use common::ids::{CampaignId, ContentId, SnapshotId, WorkerId};
 use common::ports::Backend;
 use common::snapshot::{Manifest, keys};
@@ -63,7 +62,7 @@ pub struct Shared {
     pub(crate) assignment: watch::Sender<Option<Arc<Assignment>>>,
     pub(crate) assign_trouble: Mutex<Option<String>>,
     controls: [Mutex<Control>; 2],
-    counters: Mutex<Counters>,
+    counters: Mutex<CounterRows>,
     lanes: Mutex<Vec<LaneReport>>,
     stopped: AtomicBool,
 }
@@ -84,15 +83,16 @@ impl Shared {
     #[must_use]
     pub fn new(backend: Backend, clock: Arc<dyn Clock>, config: PushConfig) -> Arc<Self> {
         let control = || Mutex::new(Control::new(&config, clock.mono()));
+        let id = WorkerId::random();
         Arc::new(Self {
-            id: WorkerId::random(),
+            id,
             watch: Watch::new(Arc::clone(&backend.campaigns), Arc::clone(&clock)),
             started_at: clock.now(),
             draining: CancellationToken::new(),
             assignment: watch::channel(None).0,
             assign_trouble: Mutex::default(),
             controls: [control(), control()],
-            counters: Mutex::default(),
+            counters: Mutex::new(CounterRows::new(id)),
             lanes: Mutex::new(vec![LaneReport::default(); config.lanes.max(1)]),
             stopped: AtomicBool::new(false),
             backend,
@@ -155,7 +155,7 @@ impl Shared {
         self.control(platform).health()
     }
 
-    pub(crate) fn counters(&self) -> MutexGuard<'_, Counters> {
+    pub(crate) fn counters(&self) -> MutexGuard<'_, CounterRows> {
         lock(&self.counters)
     }
 

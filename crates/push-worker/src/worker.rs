@@ -69,7 +69,7 @@ impl PushWorker {
         loops.cancel();
         tasks.close();
         tasks.wait().await;
-        shared.flush_counters(true).await;
+        shared.flush_counters().await;
         if let Err(error) = shared.backend.fleet.leave(shared.id).await {
             tracing::warn!(%error, "leaving not written down");
         }

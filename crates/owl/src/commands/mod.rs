@@ -14,7 +14,7 @@ use crate::{demo, output, up};
 pub(crate) fn run(cli: Cli) -> anyhow::Result<bool> {
     let client = Client::new(&cli.server, &cli.user);
     match cli.command {
-        Command::Demo(args) => demo::run(*args, cli.json),
+        Command::Demo(args) => demo::run(&args, cli.json),
         Command::Up(args) => up::run(&args, cli.json),
         Command::Devices(command) => devices::run(&client, command, cli.json),
         Command::Campaign(command) => campaign::run(&client, command, cli.json),

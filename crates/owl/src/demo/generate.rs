@@ -97,7 +97,8 @@ impl<I: Iterator<Item = Vec<u8>>> Lines<I> {
 impl<I: Iterator<Item = Vec<u8>>> Read for Lines<I> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize> {
         if self.at == self.buffer.len() {
-            (self.buffer.truncate(0), self.at = 0);
+            self.buffer.clear();
+            self.at = 0;
             while self.buffer.len() < 64 * 1024 {
                 match self.lines.next() {
                     Some(line) => self.buffer.extend_from_slice(&line),

@@ -74,7 +74,7 @@ pub(crate) struct DemoArgs {
 }
 
 /// Runs the demo. False when an invariant does not hold.
-pub(crate) fn run(args: DemoArgs, json: bool) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &DemoArgs, json: bool) -> anyhow::Result<bool> {
     crate::logging::init(crate::logging::Form::Text, "warn");
     let scratch =
         tempfile::Builder::new().prefix("owl-demo-").tempdir().context("cannot make a scratch directory")?;
@@ -84,7 +84,7 @@ pub(crate) fn run(args: DemoArgs, json: bool) -> anyhow::Result<bool> {
     let gateways = GatewayProcess::start(&scratch.path().join("gateways"), &args.gateway_flags())?;
     let running = up::start(&up::Config::for_stand_ins(&gateways.info, &data_dir)?)?;
     let client = Client::new(&format!("http://{}", running.address), "demo");
-    let done = Demo { args: &args, client: &client, running: &running, gateways: &gateways, say: &say }.go();
+    let done = Demo { args, client: &client, running: &running, gateways: &gateways, say: &say }.go();
     running.stop();
     let summary = done?;
     if json {

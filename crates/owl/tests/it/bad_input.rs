@@ -56,16 +56,20 @@ fn bad_lines_are_dropped_with_their_numbers_and_the_rest_goes_on() {
 #[test]
 fn malformed_devices_are_named_by_line_and_field() {
     let stage = Stage::new(&[]);
-    let good = devices(2);
-    let file = stage
-        .file("d.csv", format!("{good}u7,apns,nothex,en\nu8,windows,abc,en\n,apns,{},en\n", "a".repeat(64)));
+    let good = devices(20);
+    let file = stage.file(
+        "d.csv",
+        format!("{good}u7,apns,nothex,en,\nu8,windows,abc,en,\n,apns,{},en,\n", "a".repeat(64)),
+    );
     let out = stage.run(&["devices", "import", file.to_str().unwrap()]);
-    assert_eq!(out.status.code(), Some(1), "bad lines are not a success");
+    let error = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(1), "bad lines are not a success: {error}");
+    assert!(error.is_empty(), "{error}");
     let answer: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
-    assert_eq!((answer["taken"].as_u64(), answer["bad_lines"].as_u64()), (Some(2), Some(3)));
+    assert_eq!((answer["taken"].as_u64(), answer["bad_lines"].as_u64()), (Some(20), Some(3)));
     let bad: Vec<_> =
         answer["bad"].as_array().unwrap().iter().map(|b| (b["line"].as_u64(), b["field"].as_str())).collect();
-    assert_eq!(bad, [(Some(4), Some("token")), (Some(5), Some("platform")), (Some(6), Some("user_id"))]);
+    assert_eq!(bad, [(Some(22), Some("token")), (Some(23), Some("platform")), (Some(24), Some("user_id"))]);
     assert!(!answer.to_string().contains("nothex"), "a token is quoted");
     let wrong = stage.file("w.csv", "user,platform\nu1,apns\n");
     assert!(stage.bad(&["devices", "import", wrong.to_str().unwrap()]).contains("user_id"));

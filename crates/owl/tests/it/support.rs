@@ -189,8 +189,8 @@ pub(super) fn token(user: usize) -> String {
 }
 
 pub(super) fn devices(users: usize) -> String {
-    let line = |i| format!("u{i},apns,{},en\n", token(i));
-    "user_id,platform,token,locale\n".to_owned() + &(0..users).map(line).collect::<String>()
+    let line = |i| format!("u{i},apns,{},en,1700000000000\n", token(i));
+    "user_id,platform,token,locale,registered_at\n".to_owned() + &(0..users).map(line).collect::<String>()
 }
 
 pub(super) fn audience(users: usize) -> String {

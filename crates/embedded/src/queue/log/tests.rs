@@ -30,7 +30,9 @@ fn apply(log: &mut Log, op: Op<'_>) {
 }
 
 /// Every body that is alive, by number, with its count of receives and whether it is dead.
-fn alive(log: &Log) -> BTreeMap<Seq, (String, u32, bool)> {
+type Alive = BTreeMap<Seq, (String, u32, bool)>;
+
+fn alive(log: &Log) -> Alive {
     let text = |seq| String::from_utf8(log.body(seq).unwrap().read().unwrap().to_vec()).unwrap();
     log.entries().map(|(seq, e)| (seq, (text(seq), e.receives, e.dead))).collect()
 }
@@ -240,7 +242,7 @@ fn sample() -> &'static [u8] {
     })
 }
 
-fn open_bytes(bytes: &[u8]) -> (BTreeMap<Seq, (String, u32, bool)>, Vec<Damage>) {
+fn open_bytes(bytes: &[u8]) -> (Alive, Vec<Damage>) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(segment_path(dir.path(), 1), bytes).unwrap();
     let (mut log, damage) = open(dir.path());
