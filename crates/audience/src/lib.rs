@@ -1,7 +1,7 @@
 //! Lists of users and devices, read with bounded memory, and the snapshot builder that resolves a list into shards.
 //!
 //! [`users`] and [`devices_file`] parse what people upload; a fault of the whole file ends the parse and says where, a
-//! fault of one line is counted and the rest goes on. [`build`] turns an upload into a snapshot, under a lease and with
+//! fault of one line is counted and the rest goes on. [`mod@build`] turns an upload into a snapshot, under a lease and with
 //! checkpoints. [`listing`] reads a finished snapshot for people. Nothing here serves HTTP or sends anything.
 
 pub mod build;
