@@ -177,7 +177,10 @@ pub async fn shard(
     let key = keys::shard(manifest.campaign, shard, entry.blake3);
     let bytes = objects.get(&key, None).await?;
     let bytes = bytes.ok_or_else(|| ListingError::Damaged(format!("shard {shard} is gone")))?;
-    Ok(Shard::open(shard, &bytes, entry.blake3)?)
+    // Hashing megabytes would hold up everything else on this thread.
+    let expected = entry.blake3;
+    let opened = tokio::task::spawn_blocking(move || Shard::open(shard, &bytes, expected)).await;
+    Ok(opened.map_err(|e| ListingError::Damaged(e.to_string()))??)
 }
 
 /// The users of one batch.

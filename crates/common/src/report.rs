@@ -126,7 +126,7 @@ impl BooksBuilder {
         for (place, (outcome, platform)) in record.outcomes().enumerate() {
             let (class, label) = match outcome {
                 // A claim that lapsed under a stop: nobody knows, until a resume sends it or the deadline passes.
-                Outcome::Unsent if self.stopped && held && record.lease_until <= now => {
+                Outcome::Unsent if self.stopped && held && !record.is_held(now) => {
                     (Class::Ambiguous, "ambiguous")
                 }
                 Outcome::Unsent if self.stopped && !held => (Class::Aborted, "aborted"),

@@ -2,7 +2,7 @@
 
 use crate::preflight::{Facts, Preflight, check};
 use crate::{Control, ControlError, Who};
-use common::campaign::{Campaign, Stamp, State};
+use common::campaign::{Campaign, Decision, Refusal, Stamp, State};
 use common::fleet::{Expect, Slot};
 use common::ids::CampaignId;
 use common::limits::HEARTBEAT_GOOD_FOR;
@@ -60,6 +60,22 @@ impl Control {
         Err(ControlError::Busy)
     }
 
+    /// After a campaign was armed or resumed: makes sure that it still has the fleet, by a write that any other staging
+    /// conflicts with (and then sees this campaign's new state). False when another campaign was staged meanwhile.
+    pub(crate) async fn keep_fleet(&self, id: CampaignId) -> Result<bool, ControlError> {
+        for _ in 0..20 {
+            let slot = self.backend.campaigns.slot().await?;
+            if slot.campaign != Some(id) {
+                return Ok(false);
+            }
+            let next = Slot { version: slot.version + 1, campaign: Some(id) };
+            if self.backend.campaigns.set_slot(&next).await? == Written::Yes {
+                return Ok(true);
+            }
+        }
+        Err(ControlError::Busy)
+    }
+
     async fn slot_holder(&self, slot: &Slot) -> Result<Option<Campaign>, ControlError> {
         match slot.campaign {
             Some(id) => Ok(self.backend.campaigns.get(id).await?),
@@ -98,6 +114,7 @@ impl Control {
             shards: self.backend.shards.depth().await?,
             batches: self.backend.batches.depth().await?,
             occupied: holder.map(|c| (c.name, c.state)),
+            staged: slot.campaign == Some(campaign.id),
             overrides,
             now,
         };
@@ -119,9 +136,9 @@ impl Control {
         let decide = |c: &Campaign| c.arm(stamp(), request.expect.clone(), request.overrides.clone());
         // Refuse what the state forbids before anything is staged.
         match decide(&self.get(id).await?) {
-            common::campaign::Decision::Refuse(no) => return Err(no.into()),
-            common::campaign::Decision::Same => return self.get(id).await,
-            common::campaign::Decision::Change(_) => {}
+            Decision::Refuse(no) => return Err(no.into()),
+            Decision::Same => return self.get(id).await,
+            Decision::Change(_) => {}
         }
         self.stage(id).await?;
         let give_up = self.clock.mono() + Duration::from_millis(request.wait_ms);
@@ -129,7 +146,15 @@ impl Control {
             let campaign = self.get(id).await?;
             let preflight = self.checks(&campaign, Some(&request.expect), &request.overrides).await?;
             if preflight.go {
-                return Ok(self.change(who, "campaign.arm", id, decide).await?.campaign);
+                let checked = (campaign.content_id, campaign.snapshot.as_ref().map(|s| s.id));
+                let unchanged = |c: &Campaign| (c.content_id, c.snapshot.as_ref().map(|s| s.id)) == checked;
+                let decide = |c: &Campaign| if unchanged(c) { decide(c) } else { changed_meanwhile() };
+                let armed = self.change(who, "campaign.arm", id, decide).await?;
+                if armed.by_us && !self.keep_fleet(id).await? {
+                    self.disarm(who, id).await?;
+                    return Err(lost_fleet().into());
+                }
+                return Ok(armed.campaign);
             }
             if self.clock.mono() >= give_up {
                 return Err(ControlError::NotReady(Box::new(preflight)));
@@ -145,6 +170,18 @@ impl Control {
     pub async fn disarm(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Campaign, ControlError> {
         Ok(self.change(who, "campaign.disarm", id, Campaign::disarm).await?.campaign)
     }
+}
+
+fn changed_meanwhile() -> Decision {
+    let detail =
+        "its content or audience was changed while it was being armed: look at it, and arm again".to_owned();
+    Decision::Refuse(Refusal { code: "changed", detail })
+}
+
+/// Two campaigns were armed or resumed at the same moment, and the other one has the fleet.
+pub(crate) fn lost_fleet() -> Refusal {
+    let detail = "another campaign was given the fleet at the same moment: look at `owl campaign list`, then try again";
+    Refusal { code: "fleet_taken", detail: detail.to_owned() }
 }
 
 fn check_overrides(overrides: &BTreeMap<String, String>) -> Result<(), ControlError> {

@@ -75,6 +75,29 @@ impl Control {
         Ok(Reading { books: reading.builder.finish(), held: reading.held, open: reading.open })
     }
 
+    /// Whether a whole reading is worth it: no batch is held, nor, unless `held_only`, without its outcomes. Ends at the first
+    /// that is; needs no part of the snapshot but its manifest.
+    pub(crate) async fn nothing_open(
+        &self,
+        campaign: &Campaign,
+        held_only: bool,
+    ) -> Result<bool, ControlError> {
+        let manifest = self.manifest(campaign).await?;
+        for (no, entry) in (0_u16..).map(ShardNo).zip(&manifest.shards) {
+            for (_, bucket) in buckets(no, entry.batches) {
+                let records = self.backend.ledger.bucket(campaign.id, no, bucket).await?;
+                let (first, now) = (bucket * LEDGER_BUCKET, self.clock.now());
+                let all = (first + LEDGER_BUCKET).min(entry.batches) - first;
+                let open = |r: &BatchRecord| r.is_held(now) || (!held_only && r.has(Class::Pending));
+                let missing = !held_only && records.len() < all as usize;
+                if missing || records.iter().any(|(_, r)| open(r)) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// After the deadline: settles everything that is still open. Answers whether nothing is left; claims whose lease
     /// runs are left alone, and want another call later.
     pub(crate) async fn close_all(&self, campaign: &Campaign) -> Result<bool, ControlError> {
@@ -82,6 +105,11 @@ impl Control {
         let mut settled = true;
         for (no, entry) in (0_u16..).map(ShardNo).zip(&manifest.shards) {
             let mut shard = None;
+            // Closing is for good: nobody may have stopped or resumed it meanwhile.
+            let now = self.get(campaign.id).await?;
+            if (now.state, now.epoch) != (campaign.state, campaign.epoch) {
+                return Ok(false);
+            }
             for (_, bucket) in buckets(no, entry.batches) {
                 let records: BTreeMap<_, _> =
                     self.backend.ledger.bucket(campaign.id, no, bucket).await?.into_iter().collect();
@@ -173,7 +201,7 @@ struct Reader {
 
 impl Reader {
     fn batch(&mut self, key: BatchKey, record: Option<&BatchRecord>, blank: impl FnOnce() -> Vec<u8>) {
-        self.held += u64::from(record.is_some_and(|r| r.holder.is_some() && r.lease_until > self.now));
+        self.held += u64::from(record.is_some_and(|r| r.is_held(self.now)));
         self.open += u64::from(record.is_none_or(|r| r.has(Class::Pending)));
         self.builder.batch(key, record, blank, self.now);
     }

@@ -51,6 +51,7 @@ pub struct Control {
     /// One dispatch at a time in this process: concurrent presses wait for the first and find nothing left to do.
     pub(crate) dispatching: tokio::sync::Mutex<()>,
     pub(crate) reconciling: reconcile::Memory,
+    pub(crate) auditing: Arc<tokio::sync::Semaphore>,
 }
 
 impl std::fmt::Debug for Control {
@@ -64,7 +65,8 @@ impl Control {
     #[must_use]
     pub fn new(backend: Backend, clock: Arc<dyn Clock>) -> Arc<Self> {
         let reconciling = reconcile::Memory::default();
-        Arc::new(Self { backend, clock, dispatching: tokio::sync::Mutex::new(()), reconciling })
+        let auditing = Arc::new(tokio::sync::Semaphore::new(operations::AUDITS_MAX as usize));
+        Arc::new(Self { backend, clock, dispatching: tokio::sync::Mutex::new(()), reconciling, auditing })
     }
 
     /// The ports that it works on.

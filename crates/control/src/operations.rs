@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// How often a change is tried against a record that others keep changing.
 const TRIES: usize = 50;
 
+/// Audit entries on their way at once.
+pub(crate) const AUDITS_MAX: u32 = 1_024;
+
 /// What an edit changes; `None` leaves it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edit {
@@ -171,7 +174,8 @@ impl Control {
         Err(ControlError::Busy)
     }
 
-    /// Writes an audit entry in the background: never in the way of a press.
+    /// Writes an audit entry in the background: never in the way of a press. Bounded: when the table does not answer for
+    /// long, entries are lost, loudly.
     pub(crate) fn audit(
         self: &Arc<Self>,
         who: &Who,
@@ -182,12 +186,27 @@ impl Control {
         let (by, from) = (who.name.clone(), who.from.clone());
         let entry =
             AuditEntry { at: self.clock.now(), by, from, action: action.to_owned(), campaign, result };
+        let Ok(permit) = Arc::clone(&self.auditing).try_acquire_owned() else {
+            tracing::error!(
+                action = entry.action,
+                by = entry.by,
+                "audit entry lost: the table does not answer"
+            );
+            return;
+        };
         let this = Arc::clone(self);
         tokio::spawn(async move {
+            let _permit = permit;
             if let Err(error) = this.backend.audit.append(&entry).await {
                 tracing::error!(%error, action = entry.action, by = entry.by, "audit entry was not written");
             }
         });
+    }
+
+    /// Waits until every audit entry so far is written: before the process ends.
+    pub async fn flush_audit(&self) {
+        // Fails only when the semaphore is closed, which nobody does.
+        let _ = self.auditing.acquire_many(AUDITS_MAX).await;
     }
 }
 

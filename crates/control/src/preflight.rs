@@ -96,6 +96,8 @@ pub struct Facts<'a> {
     pub batches: Depth,
     /// The campaign that holds the fleet, if it is not this one: its name and state.
     pub occupied: Option<(String, State)>,
+    /// Whether the fleet prepares this campaign.
+    pub staged: bool,
     /// Checks overridden, with the reason.
     pub overrides: &'a BTreeMap<String, String>,
     /// Now.
@@ -133,7 +135,10 @@ fn made(name: &str, overridable: bool, light: Light, sentence: impl Into<String>
 fn fleet_slot(f: &Facts<'_>) -> Check {
     let (light, text) = match &f.occupied {
         Some((name, state)) => (Light::Red, format!("the fleet is taken: `{name}` is {}", state.label())),
-        None => (Light::Green, "the fleet is free for this campaign".to_owned()),
+        None if !f.staged => {
+            (Light::Red, "the fleet does not prepare this campaign yet; arming tells it to".to_owned())
+        }
+        None => (Light::Green, "the fleet prepares this campaign, and no other has it".to_owned()),
     };
     made("fleet_free", false, light, text)
 }

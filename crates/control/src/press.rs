@@ -6,6 +6,10 @@ use common::ids::CampaignId;
 use common::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A receipt comes within a second; what is not dispatched by then is the reconciler's.
+const RECEIPT: Duration = Duration::from_millis(700);
 
 /// What a press came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,11 +58,19 @@ impl Control {
         Ok(receipt(&changed.campaign, changed.by_us, dispatched, shards))
     }
 
+    /// Dispatches within the time that a person waits for a receipt. Stopping half-way is safe.
     async fn dispatch_or_log(&self, campaign: &Campaign) -> u16 {
-        self.dispatch(campaign).await.unwrap_or_else(|error| {
-            tracing::error!(campaign = %campaign.id, %error, "dispatch failed; the reconciler goes on");
-            0
-        })
+        match tokio::time::timeout(RECEIPT, self.dispatch(campaign)).await {
+            Ok(Ok(dispatched)) => dispatched,
+            Ok(Err(error)) => {
+                tracing::error!(campaign = %campaign.id, %error, "dispatch failed; the reconciler goes on");
+                0
+            }
+            Err(_) => {
+                tracing::error!(campaign = %campaign.id, "dispatch is slow; the reconciler goes on");
+                0
+            }
+        }
     }
 
     /// Sends 1 % of the batches of an armed campaign.
@@ -95,6 +107,10 @@ impl Control {
             return Err(common::campaign::Refusal { code: "fleet_taken", detail }.into());
         }
         let changed = self.change(who, "campaign.resume", id, |c| c.resume(stamp())).await?;
+        if changed.by_us && !self.keep_fleet(id).await? {
+            self.change(who, "campaign.abort", id, |c| c.abort(stamp())).await?;
+            return Err(crate::arm::lost_fleet().into());
+        }
         self.dispatch_or_log(&changed.campaign).await;
         Ok(changed.campaign)
     }

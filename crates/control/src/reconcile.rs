@@ -2,10 +2,10 @@
 //! number of times, with nobody pressing; and a small loop.
 
 use crate::{Control, ControlError, Who};
-use common::campaign::{Campaign, RunKind, State};
+use common::campaign::{Campaign, State};
 use common::fleet::CounterRow;
-use common::ids::CampaignId;
-use common::limits::LOOK_GOOD_FOR;
+use common::ids::{CampaignId, Epoch};
+use common::limits::{HEARTBEAT_EVERY, LOOK_GOOD_FOR};
 use common::outcome::{Class, Outcome};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +14,16 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the loop steps.
 const EVERY: Duration = Duration::from_millis(200);
+/// How often the list of campaigns is read for others than the slot's.
+const LIST_EVERY: Duration = Duration::from_secs(3);
+/// That many of the newest campaigns are looked at.
+const LOOK_BACK: usize = 200;
 /// After an abort, a worker may go by its last look for a second; the reading waits that long and a little more.
 const STOP_SETTLES: Duration = Duration::from_millis(LOOK_GOOD_FOR.as_millis() as u64 + 250);
-/// How often, at most, the whole ledger of a campaign is read while something is pending.
+/// The workers' counters stand still when nothing came for three heartbeats.
+const STILL: Duration = Duration::from_millis(HEARTBEAT_EVERY.as_millis() as u64 * 3);
+/// How often, at most, a campaign's ledger is read while something is pending.
 const READ_EVERY: Duration = Duration::from_secs(2);
-/// The same campaign is looked at among this many of the newest.
-const LOOK_BACK: usize = 200;
 
 /// What one step did for one campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +38,18 @@ pub enum Step {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     seen: Mutex<HashMap<CampaignId, Seen>>,
+    listed: Mutex<Option<(Duration, Vec<CampaignId>)>>,
+    /// One write-back of dead tokens at a time, beside everything else.
+    writing_back: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
+    /// Outcomes counted, and since when there are that many.
+    settled: Option<(u64, Duration)>,
     read_at: Option<Duration>,
-    settled: u64,
-    stopping_since: Option<Duration>,
+    /// The stop that was seen, by its epoch, and since when.
+    stopping: Option<(Epoch, Duration)>,
 }
 
 impl Control {
@@ -57,31 +66,57 @@ impl Control {
         }
     }
 
-    /// One step over all campaigns that may want it.
+    /// One step: the slot's campaign, and every few seconds the others that may want it. What fails for one campaign is
+    /// logged and hinders no other.
     ///
     /// # Errors
-    /// As the backend says; the next step tries again.
+    /// When the campaigns can't be listed; the next step tries again.
     pub async fn reconcile(self: &Arc<Self>) -> Result<Vec<(CampaignId, Step)>, ControlError> {
         let mut steps = Vec::new();
-        for campaign in self.backend.campaigns.list(LOOK_BACK).await? {
-            let step = self.reconcile_one(&campaign).await?;
-            if step != Step::Idle {
-                steps.push((campaign.id, step));
+        for id in self.wanting().await? {
+            match self.reconcile_one(id).await {
+                Ok(Step::Idle) => {}
+                Ok(step) => steps.push((id, step)),
+                Err(error) => tracing::warn!(campaign = %id, %error, "not reconciled; it is tried again"),
             }
         }
         Ok(steps)
     }
 
-    async fn reconcile_one(self: &Arc<Self>, campaign: &Campaign) -> Result<Step, ControlError> {
+    /// The slot's campaign first, then the others as last listed.
+    async fn wanting(&self) -> Result<Vec<CampaignId>, ControlError> {
+        let now = self.clock.mono();
+        let known = self.reconciling.listed(now);
+        let mut ids = match known {
+            Some(ids) => ids,
+            None => {
+                let all = self.backend.campaigns.list(LOOK_BACK).await?;
+                let ids: Vec<_> = all.iter().filter(|c| wants(c)).map(|c| c.id).collect();
+                self.reconciling.list_is(now, &ids);
+                ids
+            }
+        };
+        if let Some(first) = self.backend.campaigns.slot().await?.campaign {
+            ids.retain(|id| *id != first);
+            ids.insert(0, first);
+        }
+        Ok(ids)
+    }
+
+    async fn reconcile_one(self: &Arc<Self>, id: CampaignId) -> Result<Step, ControlError> {
+        let Some(campaign) = self.backend.campaigns.get(id).await? else { return Ok(Step::Idle) };
         match campaign.state {
-            State::Ready if !campaign.was_sent() => self.stage_if_free(campaign).await,
+            State::Ready if !campaign.was_sent() => self.stage_if_free(&campaign).await,
             State::Armed if campaign.live_run().is_some() => {
-                self.dispatch(campaign).await?;
+                self.dispatch(&campaign).await?;
                 Ok(Step::Idle)
             }
-            State::Sending => self.sending(campaign).await,
-            State::Stopping => self.stopping(campaign).await,
-            State::Done if campaign.tokens_removed.is_none() => self.write_back(campaign).await,
+            State::Sending => self.sending(&campaign).await,
+            State::Stopping => self.stopping(&campaign).await,
+            State::Done if campaign.tokens_removed.is_none() => {
+                self.write_back(campaign);
+                Ok(Step::Idle)
+            }
             _ => Ok(Step::Idle),
         }
     }
@@ -101,57 +136,89 @@ impl Control {
     }
 
     async fn sending(self: &Arc<Self>, campaign: &Campaign) -> Result<Step, ControlError> {
-        self.dispatch(campaign).await?;
         let Some(run) = campaign.runs.last() else { return Ok(Step::Idle) };
         if self.clock.now() >= run.deadline_at {
-            if !self.close_all(campaign).await? {
+            if !self.reconciling.may_read(campaign.id, self.clock.mono()) || !self.close_all(campaign).await?
+            {
                 return Ok(Step::Idle);
             }
-        } else if !self.worth_reading(campaign).await? {
-            return Ok(Step::Idle);
+        } else {
+            self.dispatch(campaign).await?;
+            if !self.worth_reading(campaign).await? || !self.is_settled(campaign).await? {
+                return Ok(Step::Idle);
+            }
         }
         let reading = self.read_books(campaign, false).await?;
         if reading.open > 0 || reading.held > 0 {
             return Ok(Step::Idle);
         }
-        self.settle(campaign, |c| c.done(self.clock.now(), reading.books.clone())).await
+        self.settle(campaign.id, |c| c.done(self.clock.now(), reading.books.clone())).await
+    }
+
+    /// Before the deadline: whether every batch has its outcomes, and nothing is on its way to be sent again.
+    async fn is_settled(&self, campaign: &Campaign) -> Result<bool, ControlError> {
+        let again = campaign.options.resend_ambiguous && !self.backend.batches.depth().await?.is_empty();
+        Ok(!again && self.nothing_open(campaign, false).await?)
     }
 
     async fn stopping(self: &Arc<Self>, campaign: &Campaign) -> Result<Step, ControlError> {
-        if self.reconciling.stopping_for(campaign.id, self.clock.mono()) < STOP_SETTLES {
+        let now = self.clock.mono();
+        if self.reconciling.stopping_for(campaign, now) < STOP_SETTLES
+            || !self.reconciling.may_read(campaign.id, now)
+            || !self.nothing_open(campaign, true).await?
+        {
             return Ok(Step::Idle);
         }
         let reading = self.read_books(campaign, true).await?;
         if reading.held > 0 {
             return Ok(Step::Idle);
         }
-        self.settle(campaign, |c| c.stopped(self.clock.now(), reading.books.clone())).await
+        self.settle(campaign.id, |c| c.stopped(self.clock.now(), reading.books.clone())).await
     }
 
-    async fn write_back(self: &Arc<Self>, campaign: &Campaign) -> Result<Step, ControlError> {
-        let removed = self.remove_dead_tokens(campaign).await?;
-        self.settle(campaign, |c| c.written_back(removed)).await
+    /// Takes dead tokens out of the device table, in a task of its own: it may take minutes, and hinders nothing.
+    fn write_back(self: &Arc<Self>, campaign: Campaign) {
+        let Ok(only_one) = Arc::clone(&self.reconciling.writing_back).try_lock_owned() else { return };
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            let _only_one = only_one;
+            let done = match this.remove_dead_tokens(&campaign).await {
+                Ok(removed) => this.settle(campaign.id, |c| c.written_back(removed)).await.map(drop),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = done {
+                tracing::warn!(campaign = %campaign.id, %error, "dead tokens not taken out; it is tried again");
+            }
+        });
     }
 
     async fn settle(
         self: &Arc<Self>,
-        campaign: &Campaign,
+        id: CampaignId,
         decide: impl Fn(&Campaign) -> common::campaign::Decision + Send,
     ) -> Result<Step, ControlError> {
-        let changed = self.change(&Who::named("reconciler"), "campaign.settle", campaign.id, decide).await?;
-        self.reconciling.forget(campaign.id);
+        let changed = self.change(&Who::named("reconciler"), "campaign.settle", id, decide).await?;
+        self.reconciling.forget(id);
         Ok(if changed.by_us { Step::Moved(changed.campaign.state) } else { Step::Idle })
     }
 
     /// The ledger is read when the workers' counters say that everything has its outcome, or, since a worker that dies
-    /// takes its last second's count with it, when they stand still.
+    /// takes its last count with it, when they stand still.
     async fn worth_reading(&self, campaign: &Campaign) -> Result<bool, ControlError> {
         let from = campaign.runs.first().map_or(0, |r| r.stamp.at.0.div_euclid(1000));
         let rows = self.backend.fleet.counters(campaign.id, from).await?;
         let settled = rows.iter().map(settled).sum();
         let devices = campaign.snapshot.as_ref().map_or(0, common::campaign::SnapshotRef::device_count);
-        let resumed = campaign.runs.last().is_some_and(|r| r.kind == RunKind::Resume);
-        Ok(self.reconciling.worth(campaign.id, settled, settled >= devices && !resumed, self.clock.mono()))
+        Ok(self.reconciling.worth(campaign.id, settled, settled >= devices, self.clock.mono()))
+    }
+}
+
+/// Whether the reconciler may have something to do for it.
+fn wants(campaign: &Campaign) -> bool {
+    match campaign.state {
+        State::Ready | State::Armed | State::Sending | State::Stopping => true,
+        State::Done => campaign.tokens_removed.is_none(),
+        State::Draft | State::Building | State::Failed | State::Stopped => false,
     }
 }
 
@@ -162,30 +229,62 @@ fn settled(row: &CounterRow) -> u64 {
 }
 
 impl Memory {
-    /// Whether to read now: at once when the counters are full and moved since the last reading; else when they stood
-    /// still since the last step, and not too often.
-    fn worth(&self, id: CampaignId, settled: u64, full: bool, now: Duration) -> bool {
+    fn with<T>(&self, id: CampaignId, f: impl FnOnce(&mut Seen) -> T) -> T {
         let mut map = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = map.entry(id).or_default();
-        let moved = seen.settled != settled;
-        let due = seen.read_at.is_none_or(|at| now.saturating_sub(at) >= READ_EVERY);
-        let first_look = seen.read_at.is_none() && moved && !full;
-        seen.settled = settled;
-        let read = (full && (moved || due)) || (!moved && due && !first_look);
-        if read {
-            seen.read_at = Some(now);
-        }
-        read
+        f(map.entry(id).or_default())
     }
 
-    /// How long this process has seen the campaign stopping, on the monotonic clock: a corrected wall clock must not cut
-    /// short the second in which workers may still go by their last look.
-    fn stopping_for(&self, id: CampaignId, now: Duration) -> Duration {
-        let mut map = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        now.saturating_sub(*map.entry(id).or_default().stopping_since.get_or_insert(now))
+    /// Whether to read now: at once when the counters have become full, else when they stand still, and not too often.
+    fn worth(&self, id: CampaignId, settled: u64, full: bool, now: Duration) -> bool {
+        self.with(id, |seen| {
+            let (moved, since) = match seen.settled {
+                Some((n, since)) if n == settled => (false, since),
+                _ => (true, now),
+            };
+            seen.settled = Some((settled, since));
+            let due = seen.read_at.is_none_or(|at| now.saturating_sub(at) >= READ_EVERY);
+            let read = (full && (moved || due)) || (due && now.saturating_sub(since) >= STILL);
+            if read {
+                seen.read_at = Some(now);
+            }
+            read
+        })
+    }
+
+    /// Whether the ledger was not read for a while.
+    fn may_read(&self, id: CampaignId, now: Duration) -> bool {
+        self.with(id, |seen| {
+            let due = seen.read_at.is_none_or(|at| now.saturating_sub(at) >= READ_EVERY / 2);
+            if due {
+                seen.read_at = Some(now);
+            }
+            due
+        })
+    }
+
+    /// How long this process has seen this stop, on the monotonic clock: a corrected wall clock must not cut short the
+    /// second in which workers may still go by their last look. An abort after a resume is another stop.
+    fn stopping_for(&self, campaign: &Campaign, now: Duration) -> Duration {
+        self.with(campaign.id, |seen| {
+            let since = match seen.stopping {
+                Some((epoch, since)) if epoch == campaign.epoch => since,
+                _ => now,
+            };
+            seen.stopping = Some((campaign.epoch, since));
+            now.saturating_sub(since)
+        })
     }
 
     fn forget(&self, id: CampaignId) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    fn listed(&self, now: Duration) -> Option<Vec<CampaignId>> {
+        let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        listed.as_ref().filter(|(at, _)| now.saturating_sub(*at) < LIST_EVERY).map(|(_, ids)| ids.clone())
+    }
+
+    fn list_is(&self, now: Duration, ids: &[CampaignId]) {
+        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, ids.to_vec()));
     }
 }

@@ -8,6 +8,9 @@ const WINDOW: u32 = 1_000;
 /// It also trips when fewer than one answer in this many was a success.
 const ONE_IN: u32 = 50;
 
+/// Next to successes, it takes this many times more bad answers in a row: one batch of bad rows is no fault of ours.
+const IN_A_ROW: u32 = 10;
+
 /// What the answers so far say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
@@ -49,7 +52,8 @@ impl Breaker {
         self.bad_in_a_row = if good > 0 { 0 } else { self.bad_in_a_row + bad };
         let total = self.good + self.bad;
         let hopeless = total >= self.threshold && self.good.saturating_mul(ONE_IN) < total;
-        if bad > 0 && (self.bad_in_a_row >= self.threshold || hopeless) {
+        let in_a_row = if self.good == 0 { self.threshold } else { self.threshold.saturating_mul(IN_A_ROW) };
+        if bad > 0 && (self.bad_in_a_row >= in_a_row || hopeless) {
             self.next_probe = Some(now + self.probe_every);
             return true;
         }
@@ -105,7 +109,8 @@ mod tests {
         let mut b = Breaker::new(50, S);
         assert!((0..10_000).all(|_| !b.observe(60, 40, S)), "40 % bad tokens are no fault of ours");
         assert_eq!(b.health(), Health::Well);
-        assert!(b.observe(0, 50, S), "a whole run of bad ones after good ones is");
+        assert!(!b.observe(0, 100, S), "nor is one batch of bad rows");
+        assert!(b.observe(0, 400, S), "a whole run of bad ones after good ones is");
     }
 
     #[test]

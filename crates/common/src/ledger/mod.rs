@@ -141,7 +141,7 @@ pub fn claim(stored: Option<&BatchRecord>, ask: &ClaimRequest) -> (ClaimAnswer, 
     let mut record = match stored {
         None => BatchRecord::blank(&ask.blank, ask.now),
         Some(r) if r.epoch > ask.epoch => return (ClaimAnswer::Stale, None),
-        Some(r) if r.holder.is_some() && r.lease_until > ask.now => {
+        Some(r) if r.is_held(ask.now) => {
             return (ClaimAnswer::HeldUntil(r.lease_until), None);
         }
         Some(r) => r.clone(),
@@ -202,7 +202,7 @@ pub fn complete(
 #[must_use]
 pub fn renew(stored: Option<&BatchRecord>, ask: &RenewRequest) -> (bool, Option<BatchRecord>) {
     match stored {
-        Some(r) if r.fence == ask.fence && r.holder.is_some() && r.lease_until > ask.now => {
+        Some(r) if r.fence == ask.fence && r.is_held(ask.now) => {
             let mut record = r.clone();
             record.lease_until = ask.now.plus(ask.lease);
             (true, Some(record))
@@ -218,7 +218,7 @@ pub fn close(stored: Option<&BatchRecord>, ask: &CloseRequest) -> (bool, Option<
     let mut record = match stored {
         None => BatchRecord::blank(&ask.blank, ask.now),
         Some(r) if !r.has(Class::Pending) && r.holder.is_none() => return (true, None),
-        Some(r) if r.holder.is_some() && r.lease_until > ask.now => return (false, None),
+        Some(r) if r.is_held(ask.now) => return (false, None),
         Some(r) => r.clone(),
     };
     let rest = if record.holder.is_some() { Outcome::Ambiguous } else { Outcome::Expired };

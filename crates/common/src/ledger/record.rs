@@ -2,11 +2,12 @@
 
 use crate::device::Platform;
 use crate::ids::{Epoch, Fence, WorkerId};
+use crate::limits::CLAIM_LEASE;
 use crate::outcome::{Class, Outcome};
 use crate::time::UnixMs;
 use crate::wire::{Malformed, Reader};
 
-/// What the ledger knows of one batch. About 60 bytes and 3 for each device.
+/// What the ledger knows of one batch. About 60 bytes and 5 for each device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchRecord {
     /// The newest epoch that claimed it.
@@ -27,8 +28,8 @@ pub struct BatchRecord {
     pub dead_since: Vec<(u16, UnixMs)>,
     /// One byte per device: see [`Outcome::to_byte`].
     bytes: Vec<u8>,
-    /// Per device: milliseconds from `created_at` to its answer, 65,535 for that or more.
-    times: Vec<u16>,
+    /// Per device: milliseconds from `created_at` to its answer.
+    times: Vec<u32>,
 }
 
 impl BatchRecord {
@@ -84,8 +85,15 @@ impl BatchRecord {
     pub fn set(&mut self, index: usize, outcome: Outcome, at: UnixMs) {
         if let (Some(byte), Some(time)) = (self.bytes.get_mut(index), self.times.get_mut(index)) {
             *byte = outcome.to_byte(Outcome::from_byte(*byte).1);
-            *time = u16::try_from(at.since(self.created_at).as_millis()).unwrap_or(u16::MAX);
+            *time = u32::try_from(at.since(self.created_at).as_millis()).unwrap_or(u32::MAX);
         }
+    }
+
+    /// Whether somebody holds it now. A lease that ends much later than any lease can was written by a clock that ran
+    /// ahead; it binds nobody.
+    #[must_use]
+    pub fn is_held(&self, now: UnixMs) -> bool {
+        self.holder.is_some() && self.lease_until > now && self.lease_until <= now.plus(CLAIM_LEASE * 2)
     }
 
     /// Whether any device is of this class.
@@ -103,7 +111,7 @@ impl BatchRecord {
     /// Its bytes, with a version in front.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(48 + self.bytes.len() * 3);
+        let mut out = Vec::with_capacity(64 + self.bytes.len() * 5);
         out.push(1);
         out.extend_from_slice(&self.epoch.0.to_le_bytes());
         out.extend_from_slice(&self.fence.0.to_le_bytes());
@@ -145,7 +153,7 @@ impl BatchRecord {
             |r: &mut Reader<'_>| Ok((r.u16("place of a dead token")?, UnixMs(r.i64("time of death")?)));
         let dead_since = (0..dead).map(|_| since(&mut r)).collect::<Result<_, Malformed>>()?;
         let bytes = r.take(devices.into(), "outcomes")?.to_vec();
-        let times = (0..devices).map(|_| r.u16("answer time")).collect::<Result<_, _>>()?;
+        let times = (0..devices).map(|_| r.u32("answer time")).collect::<Result<_, _>>()?;
         if !r.is_empty() {
             return Err(r.bad("bytes after the record's end"));
         }

@@ -109,7 +109,7 @@ impl World {
         }
         let now = self.now();
         let pending = self.keys().iter().any(|k| self.ledger.get(k).is_none_or(|r| r.has(Class::Pending)));
-        let held = self.ledger.values().any(|r| r.holder.is_some() && r.lease_until > now);
+        let held = self.ledger.values().any(|r| r.is_held(now));
         if !pending && !held {
             let books = self.books(false);
             self.write(campaign.done(now, books));
@@ -119,7 +119,7 @@ impl World {
     fn reconcile_stopping(&mut self, campaign: &Campaign) {
         let since = *self.stopping_since.get_or_insert(self.mono);
         let now = self.now();
-        let held = self.ledger.values().any(|r| r.holder.is_some() && r.lease_until > now);
+        let held = self.ledger.values().any(|r| r.is_held(now));
         if self.mono - since >= STOP_SETTLES_MS && !held {
             let books = self.books(true);
             if !books.balance() || books.pending > 0 {

@@ -98,6 +98,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     runtime: Runtime,
     embedded: Embedded,
+    control: Arc<Control>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
@@ -117,7 +118,10 @@ impl Running {
     pub(crate) fn stop(self) {
         self.shutdown.cancel();
         self.tasks.close();
-        self.runtime.block_on(self.tasks.wait());
+        self.runtime.block_on(async {
+            self.tasks.wait().await;
+            self.control.flush_audit().await;
+        });
         self.runtime.shutdown_timeout(std::time::Duration::from_secs(2));
         self.embedded.close();
     }
@@ -141,7 +145,7 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Running> {
     let served = runtime.block_on(api::serve(Arc::clone(&control), api_config(config), shutdown.clone()))?;
     let _inside = runtime.enter();
     tasks.spawn(async move { drop(served.handle.await) });
-    tasks.spawn(control.run_reconciler(shutdown.clone()));
+    tasks.spawn(Arc::clone(&control).run_reconciler(shutdown.clone()));
     tasks.spawn(run_builder(backend.clone(), Arc::clone(&clock), shutdown.clone()));
     let interim = InterimWorker::new(backend.clone(), Arc::clone(&clock), InterimConfig::default());
     tasks.spawn(Arc::new(interim).run(shutdown.clone()));
@@ -149,7 +153,7 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Running> {
         PushConfig { lanes: config.lanes.unwrap_or(PushConfig::default().lanes), ..PushConfig::default() };
     let push = PushWorker::new(backend, clock, push, make_gateways);
     tasks.spawn(Arc::new(push).run(shutdown.clone()));
-    Ok(Running { address: served.addr, runtime, embedded, shutdown, tasks })
+    Ok(Running { address: served.addr, runtime, embedded, control, shutdown, tasks })
 }
 
 fn api_config(config: &Config) -> api::ApiConfig {
