@@ -34,6 +34,9 @@ pub(crate) fn test(only: Option<&str>) -> anyhow::Result<bool> {
             failed.push(name);
         }
     }
+    if wanted("deny") && !deny()? {
+        failed.push("deny");
+    }
     if wanted("tests") && !tests()? {
         failed.push("tests");
     }
@@ -41,6 +44,45 @@ pub(crate) fn test(only: Option<&str>) -> anyhow::Result<bool> {
         println!("failed steps: {}", failed.join(", "));
     }
     Ok(failed.is_empty())
+}
+
+/// The version of cargo-deny that is installed when there is none.
+const DENY_VERSION: &str = "0.20.2";
+
+/// Licences, sources and banned crates. The advisory database has to be fetched from elsewhere than the package
+/// registries, so that check is left to `cargo deny check advisories` where the network allows it.
+fn deny() -> anyhow::Result<bool> {
+    let began = Instant::now();
+    let tools = std::path::Path::new("target/tools");
+    let own = tools.join("bin/cargo-deny");
+    let there = |program: &std::ffi::OsStr| {
+        let run = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        run.is_ok_and(|status| status.success())
+    };
+    let program = if there("cargo-deny".as_ref()) { "cargo-deny".into() } else { own.into_os_string() };
+    if !there(&program) {
+        println!("installing cargo-deny {DENY_VERSION} into target/tools");
+        let args = [
+            "install",
+            "cargo-deny",
+            "--locked",
+            "--quiet",
+            "--no-default-features",
+            "--version",
+            DENY_VERSION,
+            "--root",
+        ];
+        if !cargo(&args).arg(tools).status().context("cannot run cargo")?.success() {
+            bail!("cargo-deny could not be installed");
+        }
+    }
+    let good = Command::new(&program)
+        .args(["--log-level", "error", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"])
+        .status()
+        .context("cannot run cargo-deny")?
+        .success();
+    println!("deny: {} in {} s", if good { "good" } else { "FAILED" }, began.elapsed().as_secs());
+    Ok(good)
 }
 
 /// What cargo's own summary lines add up to.

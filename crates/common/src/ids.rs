@@ -78,10 +78,35 @@ number!(
     /// Counts the claims of one batch. Only the newest claim may complete it; an older one is merged.
     Fence(u32)
 );
-number!(
-    /// One worker process (or lane) for as long as it lives. Random, so that a restarted one is another.
-    WorkerId(u64)
-);
+/// One worker process (or lane) for as long as it lives. Random, so that a restarted one is another. Written as 16
+/// hexadecimal digits everywhere, because JSON's numbers can't hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct WorkerId(pub u64);
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for WorkerId {
+    type Err = BadId;
+    fn from_str(s: &str) -> Result<Self, BadId> {
+        u64::from_str_radix(s, 16).map(Self).map_err(|_| BadId { what: "worker id", found: clip(s) })
+    }
+}
+
+impl Serialize for WorkerId {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for WorkerId {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
 
 impl WorkerId {
     /// A new id, different from all others.

@@ -2,7 +2,7 @@
 
 use crate::campaign::{Campaign, RunKind};
 use crate::envelope::{Head, Scope, ShardEnvelope};
-use crate::ids::{Epoch, ShardNo};
+use crate::ids::{BatchKey, Epoch, ShardNo};
 use crate::ledger::ShardRecord;
 use crate::time::UnixMs;
 use std::time::Duration;
@@ -11,8 +11,17 @@ use std::time::Duration;
 /// a new attempt: its envelope was lost or dead-lettered.
 pub const REDISPATCH_AFTER: Duration = Duration::from_secs(15);
 
-/// A canary takes every hundredth batch: 1 %, and at least the first of each shard.
+/// A canary takes every hundredth batch: 1 % of them.
 pub const CANARY_EVERY: u32 = 100;
+
+/// Whether a canary of every `n`-th batch takes this one. Each shard begins counting elsewhere, so that it is 1 % also
+/// when no shard has a hundred batches; the very first batch is always in it.
+#[must_use]
+pub fn in_canary(key: BatchKey, n: u32) -> bool {
+    // Coprime with 100, so that the shards' beginnings are spread evenly.
+    let begin = u64::from(key.shard.0) * 37;
+    (begin + u64::from(key.number.0)).is_multiple_of(u64::from(n.max(1)))
+}
 
 /// The head of every envelope of the campaign's live run; `None` when nothing may be sent now.
 #[must_use]
@@ -125,6 +134,17 @@ mod tests {
         assert!(undispatched(&c, &[], true, UnixMs(10 + 600_000)).is_empty(), "after the deadline");
         let stopped = crate::campaign::tests::in_state(State::Stopped);
         assert!(undispatched(&stopped, &[], true, UnixMs(20)).is_empty());
+    }
+
+    #[test]
+    fn a_canary_is_one_percent_however_the_batches_lie() {
+        use crate::ids::BatchNo;
+        for (shards, batches) in [(50_u16, 1_u32), (50, 20), (50, 800), (1, 1), (1, 1000), (1000, 3)] {
+            let of_shard = |s| (0..batches).map(move |n| BatchKey { shard: ShardNo(s), number: BatchNo(n) });
+            let taken = (0..shards).flat_map(of_shard).filter(|k| in_canary(*k, CANARY_EVERY)).count();
+            let all = usize::from(shards) * batches as usize;
+            assert!(taken >= 1 && taken <= 1 + all / 60, "{taken} of {all}");
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub struct Books {
     pub by_outcome: BTreeMap<String, BTreeMap<String, u64>>,
     /// Times from the press, of accepted pushes.
     pub times: Times,
+    /// Accepted before the press, by a canary; not among the times.
+    #[serde(default)]
+    pub before_press: u64,
     /// Accepted later than 5 s after the press, with the reason where the ledger shows one.
     pub late: Late,
 }
@@ -161,6 +164,10 @@ impl BooksBuilder {
     fn accepted(&mut self, key: BatchKey, record: &BatchRecord, place: usize) {
         let Some(at) = record.answered_at(place) else { return };
         let ms = at.0 - self.pressed_at.0;
+        if ms < 0 {
+            self.books.before_press += 1;
+            return;
+        }
         *self.accepted_ms.entry(ms).or_default() += 1;
         if ms <= LATE_MS {
             return;

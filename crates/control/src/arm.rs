@@ -191,6 +191,12 @@ fn check_overrides(overrides: &BTreeMap<String, String>) -> Result<(), ControlEr
             "snapshot_hash" | "payload_size" | "fleet_free" | "silent_size" => {
                 format!("`{name}` can't be overridden")
             }
+            name if !crate::preflight::OVERRIDABLE.contains(&name) => {
+                format!(
+                    "there is no check `{name}`; these can be overridden: {}",
+                    crate::preflight::OVERRIDABLE.join(", ")
+                )
+            }
             _ if reason.trim().is_empty() => format!("`{name}` wants a reason"),
             _ => continue,
         };

@@ -16,6 +16,10 @@ use std::collections::BTreeMap;
 /// Buckets that are read at the same time.
 const READ_AHEAD: usize = 8;
 
+/// When more than half of a campaign's devices, and at least so many, are called dead, the gateway or our configuration is
+/// more likely wrong than the table.
+const SUSPICIOUS_MIN: u64 = 1_000;
+
 /// What a whole reading of the ledger showed.
 #[derive(Debug)]
 pub(crate) struct Reading {
@@ -149,6 +153,11 @@ impl Control {
 
     /// Takes the tokens that the gateways called dead out of the device table, unless they registered again since.
     pub(crate) async fn remove_dead_tokens(&self, campaign: &Campaign) -> Result<u64, ControlError> {
+        let (dead, devices) = campaign.books.as_ref().map_or((0, 0), |b| (b.dead_tokens(), b.devices));
+        if dead >= SUSPICIOUS_MIN && dead * 2 > devices {
+            tracing::error!(campaign = %campaign.id, dead, devices, "more than half of the tokens are called dead: none is taken out");
+            return Ok(0);
+        }
         let manifest = self.manifest(campaign).await?;
         let mut removed = 0;
         for (no, entry) in (0_u16..).map(ShardNo).zip(&manifest.shards) {

@@ -167,6 +167,10 @@ impl Control {
                 Decision::Change(next) => *next,
             };
             if self.backend.campaigns.update(&next).await? == Written::Yes {
+                if campaign.state != next.state {
+                    let (from, to, by) = (campaign.state.label(), next.state.label(), &who.name);
+                    tracing::info!(campaign = %id, name = next.name, from, to, by, "campaign moved");
+                }
                 self.audit(who, action, Some(id), arrow(campaign.state, next.state));
                 return Ok(Changed { campaign: next, by_us: true });
             }

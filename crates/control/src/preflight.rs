@@ -18,6 +18,18 @@ const SKEW_AMBER: Duration = Duration::from_millis(1_500);
 /// Credentials that end sooner than this are amber.
 const CREDENTIALS_AMBER: Duration = Duration::from_secs(300);
 
+/// The checks that may be overridden, with a reason.
+pub const OVERRIDABLE: [&str; 8] = [
+    "snapshot",
+    "interim_workers",
+    "push_workers",
+    "gateways",
+    "credentials",
+    "gateway_quota",
+    "queues_empty",
+    "clock_skew",
+];
+
 /// The colour of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,6 +63,8 @@ pub struct Check {
 pub struct Preflight {
     /// When they were made.
     pub at: UnixMs,
+    /// Where the campaign stands.
+    pub state: State,
     /// The checks.
     pub checks: Vec<Check>,
     /// Whether nothing hinders arming.
@@ -124,8 +138,9 @@ pub fn check(facts: &Facts<'_>) -> Preflight {
     for check in &mut checks {
         check.overridden = facts.overrides.get(&check.name).filter(|_| check.overridable).cloned();
     }
-    let go = checks.iter().all(|c| c.light != Light::Red || c.overridden.is_some());
-    Preflight { at: facts.now, checks, go }
+    let armable = matches!(facts.campaign.state, State::Ready | State::Armed);
+    let go = armable && checks.iter().all(|c| c.light != Light::Red || c.overridden.is_some());
+    Preflight { at: facts.now, state: facts.campaign.state, checks, go }
 }
 
 fn made(name: &str, overridable: bool, light: Light, sentence: impl Into<String>) -> Check {
@@ -197,8 +212,10 @@ fn snapshot_hash(f: &Facts<'_>) -> Check {
     let wanted = f.campaign.snapshot.as_ref().map(|s| s.id);
     let holds = |w: &&WorkerRow| w.campaign == Some(f.campaign.id) && w.snapshot.is_some();
     let other = f.workers.iter().filter(holds).filter(|w| w.snapshot != wanted).count();
+    let nobody = !f.workers.iter().any(|w| holds(&w));
     let (light, text) = match (other, wanted) {
         (_, None) => (Light::Red, "there is no snapshot to compare".to_owned()),
+        (0, Some(_)) if nobody => (Light::Red, "no worker has loaded the snapshot yet".to_owned()),
         (0, Some(id)) => (Light::Green, format!("every loaded worker has snapshot {:.12}", id.to_string())),
         (n, Some(id)) => {
             (Light::Red, format!("{n} workers hold another snapshot than {:.12}", id.to_string()))
@@ -220,7 +237,11 @@ fn payload_size(f: &Facts<'_>) -> Check {
 fn gateways(f: &Facts<'_>) -> Check {
     let push: Vec<_> =
         f.workers.iter().filter(|w| w.role == Role::Push && w.campaign == Some(f.campaign.id)).collect();
+    if push.is_empty() {
+        return made("gateways", true, Light::Red, "no push worker has prepared this campaign yet");
+    }
     let wanted = f.campaign.snapshot.iter().flat_map(|s| &s.devices).filter(|(_, n)| **n > 0).map(|(g, _)| g);
+    let (mut missing, mut quiet) = (Vec::new(), Vec::new());
     for gateway in wanted {
         let links = || push.iter().flat_map(|w| &w.links).filter(|l| l.gateway == *gateway);
         let (connections, streams) =
@@ -228,11 +249,16 @@ fn gateways(f: &Facts<'_>) -> Check {
         if connections == 0 {
             let why =
                 links().find_map(|l| l.trouble.clone()).unwrap_or_else(|| "none is configured".to_owned());
-            return made("gateways", true, Light::Red, format!("no connection to {gateway}: {why}"));
+            missing.push(format!("no connection to {gateway}: {why}"));
+        } else if streams == 0 {
+            quiet.push(format!("{gateway} allows no stream yet"));
         }
-        if streams == 0 {
-            return made("gateways", true, Light::Amber, format!("{gateway} allows no stream yet"));
-        }
+    }
+    if !missing.is_empty() {
+        return made("gateways", true, Light::Red, missing.join("; "));
+    }
+    if !quiet.is_empty() {
+        return made("gateways", true, Light::Amber, quiet.join("; "));
     }
     let total: u32 = push.iter().flat_map(|w| &w.links).map(|l| l.connections).sum();
     made(
@@ -254,13 +280,21 @@ fn credentials(f: &Facts<'_>) -> Check {
             Light::Amber,
             format!("the credentials for {gateway} are renewed within {} s", until.since(f.now).as_secs()),
         ),
+        None if no_gateway(f) => (Light::Amber, "no gateway is configured".to_owned()),
         _ => (Light::Green, "valid".to_owned()),
     };
     made("credentials", true, light, text)
 }
 
+fn no_gateway(f: &Facts<'_>) -> bool {
+    !f.workers.iter().any(|w| !w.links.is_empty())
+}
+
 fn quota(f: &Facts<'_>) -> Check {
     let mut worst = (Light::Green, "no quota is in the way".to_owned());
+    if no_gateway(f) {
+        worst = (Light::Amber, "no gateway is configured".to_owned());
+    }
     for platform in Platform::ALL {
         let devices =
             f.campaign.snapshot.as_ref().and_then(|s| s.devices.get(platform.label())).copied().unwrap_or(0);
@@ -287,6 +321,9 @@ fn quota(f: &Facts<'_>) -> Check {
 
 fn queues(f: &Facts<'_>) -> Check {
     let (s, b) = (f.shards, f.batches);
+    if f.campaign.live_run().is_some() {
+        return made("queues_empty", true, Light::Green, "the queues hold this campaign's own envelopes");
+    }
     if !s.is_empty() || !b.is_empty() {
         let n = s.visible + s.in_flight + s.delayed + b.visible + b.in_flight + b.delayed;
         return made(

@@ -5,6 +5,7 @@ use common::ids::{BatchKey, BatchNo};
 use common::ledger::BatchRecord;
 use common::limits::{LEDGER_BUCKET, QUEUE_CALL_ENTRIES_MAX};
 use common::outcome::Class;
+use common::plan::in_canary;
 use common::ports::{Ledger, PortError};
 use common::snapshot::Shard;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -27,7 +28,10 @@ pub(crate) async fn numbers(
     let all = (0..batches).map(BatchNo);
     match envelope.scope {
         Scope::All => Ok(all.collect()),
-        Scope::EveryNth(n) => Ok(all.filter(|b| b.0.is_multiple_of(n.max(1))).collect()),
+        Scope::EveryNth(n) => {
+            let shard = envelope.shard;
+            Ok(all.filter(|number| in_canary(BatchKey { shard, number: *number }, n)).collect())
+        }
         Scope::Rest => {
             let settled = settled(ledger, envelope, batches, resend_ambiguous).await?;
             Ok(all.filter(|b| !settled.contains(b)).collect())

@@ -100,7 +100,7 @@ impl InterimWorker {
         self.backend.ledger.mark_expanded(head.campaign, head.epoch, shard, self.clock.now()).await?;
         let took_ms = self.clock.mono().saturating_sub(began).as_millis();
         let (campaign, epoch) = (head.campaign, head.epoch);
-        tracing::info!(%campaign, %epoch, %shard, batches = numbers.len(), took_ms, "shard expanded");
+        tracing::debug!(%campaign, %epoch, %shard, batches = numbers.len(), took_ms, "shard expanded");
         Ok(End::Delete(Handled::Expanded))
     }
 

@@ -73,7 +73,7 @@ impl InterimWorker {
 
     /// Works until `shutdown`, then drains: nothing new is taken, what was begun is finished or given back.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        tracing::info!(worker = self.id.0, "interim worker started");
+        tracing::info!(worker = %self.id, "interim worker started");
         let loops = CancellationToken::new();
         let tasks = TaskTracker::new();
         tasks.spawn(loops.clone().run_until_cancelled_owned(Arc::clone(&self).look_loop()));
@@ -88,7 +88,7 @@ impl InterimWorker {
         if let Err(error) = self.backend.fleet.leave(self.id).await {
             tracing::warn!(%error, "leaving not written down");
         }
-        tracing::info!(worker = self.id.0, "interim worker left");
+        tracing::info!(worker = %self.id, "interim worker left");
     }
 
     /// Looks at the slot's campaign.

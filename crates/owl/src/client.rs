@@ -82,16 +82,27 @@ impl Client {
         self.answer(call)
     }
 
+    /// Tells a server that is not there from a request that could not be made.
+    fn no_answer(&self, error: &ureq::Error) -> anyhow::Error {
+        match error {
+            ureq::Error::Http(_) | ureq::Error::BadUri(_) => {
+                anyhow!("--server `{}` or --user can't be used: {error}", self.server)
+            }
+            ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
+                anyhow!("that is a directory, not a file")
+            }
+            _ => anyhow!(
+                "no answer from {}: {error}; is `owl up` running there? (--server or OWL_SERVER names another)",
+                self.server
+            ),
+        }
+    }
+
     fn answer<T: DeserializeOwned>(
         &self,
         call: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> anyhow::Result<T> {
-        let mut response = call.map_err(|e| anyhow!("{e}")).with_context(|| {
-            format!(
-                "no answer from {}; is `owl up` running there? (--server or OWL_SERVER names another)",
-                self.server
-            )
-        })?;
+        let mut response = call.map_err(|e| self.no_answer(&e))?;
         let status = response.status();
         let body =
             response.body_mut().with_config().limit(1 << 30).read_to_vec().context("the answer broke off")?;
@@ -140,6 +151,16 @@ impl Kind {
             _ => "text/plain",
         };
         Self { content_type, encoding }
+    }
+
+    /// As [`Kind::of`], for a list of devices: a name that says nothing leaves it to the server to look.
+    pub(crate) fn of_devices(file: &std::path::Path) -> Self {
+        match Self::of(file) {
+            Self { content_type: "text/plain", encoding } => {
+                Self { content_type: "application/octet-stream", encoding }
+            }
+            known => known,
+        }
     }
 }
 

@@ -1,8 +1,20 @@
 //! Printing: results on standard output, progress on standard error and only on a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
+
+/// Prints a line on standard output. A reader that has gone (`owl … | head`) is no error.
+macro_rules! outln {
+    () => { $crate::output::line(format_args!("")) };
+    ($($arg:tt)*) => { $crate::output::line(format_args!($($arg)*)) };
+}
+pub(crate) use outln;
+
+/// What [`outln`] does.
+pub(crate) fn line(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
 
 /// Prints an error, and its causes where they say more.
 pub(crate) fn error(error: &anyhow::Error) {
@@ -17,7 +29,7 @@ pub(crate) fn error(error: &anyhow::Error) {
 
 /// Prints a value as one line of JSON.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(value)?);
+    outln!("{}", serde_json::to_string(value)?);
     Ok(())
 }
 

@@ -68,6 +68,11 @@ pub(crate) fn is_success(answer: Answer) -> Option<bool> {
     }
 }
 
+/// Whether what a tripped breaker puts back has a time to come again; else its refusal is written down as it is.
+fn comes_again(around: &Around<'_>) -> bool {
+    around.now.plus(around.tripped_pause) < around.batch.head.deadline_at
+}
+
 /// Decides what becomes of the device at `place`.
 pub(crate) fn fate(place: u16, answer: Answer, around: &Around<'_>) -> Fate {
     let batch = around.batch;
@@ -87,12 +92,14 @@ pub(crate) fn fate(place: u16, answer: Answer, around: &Around<'_>) -> Fate {
         | Answer::Misconfigured
         | Answer::CredentialsExpired
         | Answer::Unavailable { .. }
-            if around.health == Health::Tripped =>
+            if around.health == Health::Tripped && comes_again(around) =>
         {
             tripped()
         }
         Answer::Rejected(outcome) => Fate::Record(outcome),
-        Answer::Throttled { device: true, .. } => Fate::Record(Outcome::TooManyRequests),
+        Answer::Throttled { retry_after, device: true } => {
+            again_or(retry_after.unwrap_or_else(back_off), Outcome::TooManyRequests)
+        }
         Answer::Throttled { retry_after, device: false } => {
             again_or(retry_after.unwrap_or_else(back_off), Outcome::QuotaExceeded)
         }

@@ -5,14 +5,38 @@ use crate::shared::{LaneReport, Shared, lock};
 use common::device::Platform;
 use common::fleet::{LinkRow, Role, WorkerRow};
 use common::limits::HEARTBEAT_GOOD_FOR;
+use std::sync::atomic::Ordering;
 
 impl Shared {
     /// Writes the heartbeat row, and the counter rows that changed.
     pub async fn report(&self) {
-        if let Err(error) = self.backend.fleet.beat(&self.row()).await {
+        let row = self.row();
+        self.tell_of_connections(&row);
+        if let Err(error) = self.backend.fleet.beat(&row).await {
             tracing::warn!(%error, "heartbeat not written");
         }
         self.flush_counters().await;
+    }
+
+    /// Says once when the last connection to a gateway is lost, and when all are back.
+    fn tell_of_connections(&self, row: &WorkerRow) {
+        let cut = self.cut_off(&row.links).filter(|_| row.campaign.is_some());
+        let was_cut = self.was_cut.swap(cut.is_some(), Ordering::Relaxed);
+        match cut {
+            Some(why) if !was_cut => tracing::warn!(worker = %self.id, why, "gateway out of reach"),
+            None if was_cut => tracing::info!(worker = %self.id, "gateways within reach again"),
+            _ => {}
+        }
+    }
+
+    /// The gateways that the campaign needs and that there is no connection to, in words.
+    fn cut_off(&self, links: &[LinkRow]) -> Option<String> {
+        let campaign = self.watch.campaign()?;
+        let needed = |l: &&LinkRow| campaign.snapshot.as_ref()?.devices.get(&l.gateway).filter(|n| **n > 0);
+        let why = |l: &LinkRow| l.trouble.as_ref().map_or_else(String::new, |t| format!(" ({t})"));
+        let cut = links.iter().filter(|l| l.connections == 0 && needed(l).is_some());
+        let cut: Vec<_> = cut.map(|l| format!("no connection to {}{}", l.gateway, why(l))).collect();
+        (!cut.is_empty()).then(|| cut.join("; "))
     }
 
     /// Writes the counter rows that changed.
@@ -81,7 +105,7 @@ impl Shared {
             lanes.first().and_then(|l| l.prepared).filter(|p| lanes.iter().all(|l| l.prepared == Some(*p)));
         let lane_trouble = lanes.iter().find_map(|l| l.trouble.clone());
         let assigned = lock(&self.assign_trouble).clone();
-        let trouble = assigned.or(lane_trouble);
+        let trouble = assigned.or(lane_trouble).or_else(|| self.cut_off(&links).filter(|_| same.is_some()));
         let tripped_text =
             |g: &Vec<&str>, what: &str| (!g.is_empty()).then(|| format!("{} {what}", g.join(", ")));
         WorkerRow {

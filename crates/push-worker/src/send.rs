@@ -90,7 +90,9 @@ impl Lane {
             u32::try_from(answers.iter().filter(|a| wanted(a.answer)).count()).unwrap_or(u32::MAX)
         };
         let good = count(&|a| is_success(a) == Some(true));
-        let bad = count(&|a| is_success(a) == Some(false));
+        // What is tried again is a selection of bad ones: it says nothing new about the gateway.
+        let first_try = hand.batch.attempt == 0;
+        let bad = if first_try { count(&|a| is_success(a) == Some(false)) } else { 0 };
         let not_sent = count(&|a| a == Answer::NotSent);
         let throttled = answers.iter().filter_map(|a| match a.answer {
             Answer::Throttled { retry_after, device: false } => {
@@ -109,8 +111,8 @@ impl Lane {
             control.bucket.rest(UNREACHABLE_PAUSE, now);
         }
         if control.breaker.observe(good, bad, now) {
-            let (worker, gateway) = (self.shared.id.0, platform.label());
-            tracing::error!(worker, gateway, good, bad, "breaker tripped: many answers and no success");
+            let (worker, gateway) = (self.shared.id, platform.label());
+            tracing::error!(%worker, gateway, good, bad, "breaker tripped: many answers and no success");
         }
     }
 

@@ -64,6 +64,8 @@ pub struct Shared {
     controls: [Mutex<Control>; 2],
     counters: Mutex<CounterRows>,
     lanes: Mutex<Vec<LaneReport>>,
+    /// Whether a gateway was out of reach at the last heartbeat.
+    pub(crate) was_cut: AtomicBool,
     stopped: AtomicBool,
 }
 
@@ -94,6 +96,7 @@ impl Shared {
             controls: [control(), control()],
             counters: Mutex::new(CounterRows::new(id)),
             lanes: Mutex::new(vec![LaneReport::default(); config.lanes.max(1)]),
+            was_cut: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             backend,
             clock,

@@ -53,7 +53,7 @@ impl PushWorker {
     /// Works until `shutdown`, then drains: nothing new is taken, what was begun is finished or put back.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let shared = &self.shared;
-        tracing::info!(worker = shared.id.0, lanes = shared.config.lanes, "push worker started");
+        tracing::info!(worker = %shared.id, lanes = shared.config.lanes, "push worker started");
         let (loops, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(loops.clone().run_until_cancelled_owned(look_loop(Arc::clone(shared))));
         tasks.spawn(loops.clone().run_until_cancelled_owned(assign_loop(Arc::clone(shared))));
@@ -73,7 +73,7 @@ impl PushWorker {
         if let Err(error) = shared.backend.fleet.leave(shared.id).await {
             tracing::warn!(%error, "leaving not written down");
         }
-        tracing::info!(worker = shared.id.0, "push worker left");
+        tracing::info!(worker = %shared.id, "push worker left");
     }
 
     async fn drain(&self, lanes: impl Future<Output = Vec<()>> + Unpin) {

@@ -33,7 +33,7 @@ impl Default for Config {
         Self {
             streams_first: 1,
             streams_max: 1_000,
-            out_bytes_max: 1_024 * 1_024,
+            out_bytes_max: 256 * 1_024,
             answer_bytes_max: 4_096,
             keep_success_bodies: false,
             window_bytes: 16 * 1_024 * 1_024,

@@ -5,7 +5,8 @@
 //! request compiles it again; after two or three requests all is in the table and nothing changes any more.
 
 use crate::hpack::{
-    Found, INCREMENTAL, INDEXED, LITERAL, NEVER, SIZE_UPDATE, Table, first_table, put_integer, put_raw, put_short,
+    Found, INCREMENTAL, INDEXED, LITERAL, NEVER, SIZE_UPDATE, Table, first_table, put_integer, put_raw,
+    put_short,
 };
 use crate::limits::{TABLE_BYTES, TEMPLATES_MAX};
 use crate::template::{Fixed, Path, Policy, Template};
@@ -114,7 +115,7 @@ fn compile(to: &mut Compiled, table: &mut Table, untold: Option<usize>, template
         writer.field(&mut to.after, field);
     }
     for (n, name) in template.own.iter().enumerate() {
-        let (begins, enters) = writer.own(name, to.enters.is_none());
+        let (begins, enters) = writer.own(name, to.enters.is_some());
         to.own.push(begins);
         if enters {
             to.enters = Some(n);
@@ -169,14 +170,19 @@ impl Writer<'_> {
     }
 
     /// How an own field begins, and whether its first value is entered in the table for its name's sake. Values of up to
-    /// 128 octets are reckoned with.
-    fn own(&mut self, name: &[u8], may_enter: bool) -> (Vec<u8>, bool) {
+    /// 128 octets are reckoned with. Behind one that enters, indices have moved: the name is spelt out.
+    fn own(&mut self, name: &[u8], one_enters: bool) -> (Vec<u8>, bool) {
         let mut begins = Vec::new();
-        let known = self.table.find(name, b"") != Found::Nothing;
+        let known = self.table.find(name, b"\0") != Found::Nothing;
         let left = self.budget.checked_sub(Table::cost(name, &[0; 128]));
-        let enters = !known && may_enter && left.is_some();
         self.budget = left.unwrap_or(self.budget);
-        self.name(&mut begins, name, if enters { INCREMENTAL } else { LITERAL });
+        let enters = !known && !one_enters && left.is_some();
+        if one_enters {
+            put_integer(&mut begins, LITERAL, 0);
+            put_short(&mut begins, name);
+        } else {
+            self.name(&mut begins, name, if enters { INCREMENTAL } else { LITERAL });
+        }
         (begins, enters)
     }
 

@@ -28,5 +28,5 @@ pub(crate) const VALUE_BYTES_MAX: usize = 512;
 pub(crate) const CONTROL_BYTES_MAX: usize = 64 * 1_024;
 /// Compiled templates kept by a connection (ours; a worker sends few kinds of pushes at a time).
 pub(crate) const TEMPLATES_MAX: usize = 8;
-/// Most requests in flight that a connection is made for (ours; a slot is 80 bytes, and there are two for each).
+/// Most requests in flight that a connection is made for (ours; a slot is about 70 bytes, and there are two to four for each).
 pub(crate) const STREAMS_LARGEST: usize = 65_536;

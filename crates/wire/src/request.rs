@@ -61,7 +61,8 @@ pub enum Doubt {
 pub struct Answer {
     /// HTTP status, 200 and above.
     pub status: u16,
-    /// Whether the answer came to its end and was kept whole. The status counts either way.
+    /// Whether the answer came to its end (and its body, if it is kept at all, was kept whole). The status counts either
+    /// way.
     pub whole: bool,
     detail: Option<Box<Detail>>,
 }

@@ -80,6 +80,12 @@ impl Slots {
         self.get(id).filter(|slot| slot.state == State::Open)
     }
 
+    /// The slot that a stream had, if no other has it.
+    pub(crate) fn seen_last(&mut self, id: u32) -> Option<&mut Slot> {
+        let place = self.place(id);
+        self.ring.get_mut(place).filter(|slot| slot.id == id)
+    }
+
     /// A slot for the next stream; `None` when ids are used up, or all slots are.
     pub(crate) fn take(&mut self) -> Option<&mut Slot> {
         for _ in 0..self.ring.len() {

@@ -35,8 +35,7 @@ pub(crate) async fn post(
     let (format, encoding) = (row_format(&request)?, encoding_of(request.headers())?);
     let mut body = BodyReader::new(request, limits.upload_bytes_max, limits.upload_idle_timeout())?;
     let (chunks, mut waiting) = mpsc::channel(1);
-    let now = control.clock().now();
-    let parser = Parser::start(move |pieces| parse(pieces, format, encoding, now, &chunks));
+    let parser = Parser::start(move |pieces| parse(pieces, format, encoding, &chunks));
     let mut imported = Imported::default();
     let feeding = async {
         while let Some(piece) = body.next().await? {
@@ -76,14 +75,17 @@ struct Parsed {
     bad: Vec<BadRow>,
 }
 
+/// When a device registered that no row says anything of: long ago. Taking the time of the import instead would keep a
+/// dead token for ever, because every import would look like a newer registration than the gateway's date of death.
+const UNKNOWN: UnixMs = UnixMs(0);
+
 fn parse(
     pieces: impl Iterator<Item = bytes::Bytes>,
     format: Option<RowFormat>,
     encoding: Option<Encoding>,
-    now: UnixMs,
     chunks: &mpsc::Sender<Chunk>,
 ) -> Result<Parsed, ListError> {
-    let mut reader = DeviceReader::new(format, encoding, now)?;
+    let mut reader = DeviceReader::new(format, encoding, UNKNOWN)?;
     let (mut chunk, mut bad) = (Chunk::default(), Vec::new());
     // Nobody takes chunks any more when the table failed or the sender is gone: then the rest is read for nothing.
     let mut on = |row: Result<NumberedRow, BadRow>| match row {

@@ -28,6 +28,10 @@ async fn devices_are_imported_and_shown_without_their_tokens() {
     );
     assert_eq!((&done["bad"][0]["line"], &done["bad"][0]["field"]), (&json!(3), &json!("token")));
     assert_eq!(api.get("/v1/devices").await.ok(), json!({"users": 2}));
+    let dated = "user_id,platform,token,locale,registered_at\n".to_owned()
+        + row("u/1", 1).trim_end()
+        + ",2024-01-01T00:00:00Z\n";
+    assert_eq!(api.send(import(dated)).await.ok()["taken"], 1, "a date is newer than none");
     let old = "user_id,platform,token,locale,registered_at\n".to_owned()
         + row("u/1", 1).trim_end()
         + ",2020-01-01T00:00:00Z\n";
@@ -36,7 +40,10 @@ async fn devices_are_imported_and_shown_without_their_tokens() {
     let user = api.get("/v1/devices/u%2F1").await.ok();
     let hash = common::device::Target::Apns([vec![0; 31], vec![1]].concat().into()).hash();
     assert_eq!(user["devices"][0]["token_hash"], format!("{hash:016x}"));
-    assert_eq!((&user["user"], &user["devices"][0]["registered_at"]), (&json!("u/1"), &json!(NOW.0)));
+    assert_eq!(
+        (&user["user"], &user["devices"][0]["registered_at"]),
+        (&json!("u/1"), &json!(1_704_067_200_000_i64))
+    );
     assert!(!user.to_string().contains(&"0".repeat(40)));
     assert_eq!(api.get("/v1/devices/%C3%BC3").await.status, 200);
     assert_eq!(api.get("/v1/devices/nobody").await.problem().0, 404);

@@ -72,6 +72,10 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// The gateways' names, and what people call them.
+const PLATFORMS: [(&str, Platform); 4] =
+    [("apns", Platform::Apns), ("fcm", Platform::Fcm), ("ios", Platform::Apns), ("android", Platform::Fcm)];
+
 /// Checks rows. Remembers the last locale, because neighbours mostly share it.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -86,7 +90,7 @@ impl Rows {
 
     pub(super) fn check(&mut self, raw: &Raw<'_>) -> Result<DeviceRow, BadField> {
         check_user_id(raw.user_id)?;
-        let platform = choose("platform", raw.platform, &[("apns", Platform::Apns), ("fcm", Platform::Fcm)])?;
+        let platform = choose("platform", raw.platform, &PLATFORMS)?;
         let kinds = [("token", TargetKind::Token), ("fid", TargetKind::Fid), ("", TargetKind::Token)];
         let kind = choose("target_kind", raw.target_kind, &kinds)?;
         let target = Target::parse(platform, kind, raw.token)?;

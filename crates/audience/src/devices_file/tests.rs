@@ -94,8 +94,12 @@ fn faults_of_a_line_name_the_field_and_quote_no_token() {
     let token = apns(3);
     for (head, line, wanted) in [
         (HEAD, format!(",apns,{token},"), "line 4: user_id: is empty"),
-        (HEAD, format!("u,ios,{token},"), "line 4: platform: `ios` is not one of apns, fcm"),
-        (HEAD, format!("u,{token},apns,"), "line 4: platform: `…` is not one of apns, fcm"),
+        (
+            HEAD,
+            format!("u,windows,{token},"),
+            "line 4: platform: `windows` is not one of apns, fcm, ios, android",
+        ),
+        (HEAD, format!("u,{token},apns,"), "line 4: platform: `…` is not one of apns, fcm, ios, android"),
         (
             HEAD,
             format!("u,apns,{token}zz,"),

@@ -72,7 +72,7 @@ impl Head {
 pub enum Scope {
     /// Every batch.
     All,
-    /// Every batch whose number is divisible by this: a canary.
+    /// One batch in so many: a canary ([`crate::plan::in_canary`]).
     EveryNth(u32),
     /// Those that the ledger does not know as done: after a canary or a stop.
     Rest,

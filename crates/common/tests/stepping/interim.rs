@@ -4,7 +4,7 @@ use super::world::{Job, World};
 use common::envelope::{Scope, ShardEnvelope};
 use common::ids::Epoch;
 use common::outcome::Class;
-use common::plan::{Gate, gate};
+use common::plan::{Gate, gate, in_canary};
 use common::queue::Ticket;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl Interim {
             let key = common::ids::BatchKey { shard, number: common::ids::BatchNo(next) };
             let wanted = match envelope.scope {
                 Scope::All => true,
-                Scope::EveryNth(n) => next.is_multiple_of(n),
+                Scope::EveryNth(n) => in_canary(key, n),
                 Scope::Rest => {
                     world.ledger.get(&key).is_none_or(|r| r.has(Class::Pending) || r.holder.is_some())
                 }

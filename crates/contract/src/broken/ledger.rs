@@ -138,7 +138,8 @@ impl Ledger for BrokenLedger {
                 self.1.claim_many(campaign, &asks.iter().map(newest).collect::<Vec<_>>()).await
             }
             F::NeverLapses => {
-                let lease = Duration::from_secs(3_600);
+                // As late as the rules believe a lease at all.
+                let lease = common::limits::CLAIM_LEASE * 2;
                 let longer = |a: &ClaimRequest| ClaimRequest { lease, ..a.clone() };
                 self.1.claim_many(campaign, &asks.iter().map(longer).collect::<Vec<_>>()).await
             }

@@ -59,7 +59,9 @@ async fn arming_waits_and_then_names_what_is_red() {
 #[tokio::test(start_paused = true)]
 async fn some_checks_cannot_be_overridden_and_a_reason_is_wanted() {
     let stage = Stage::ready(10).await;
-    for (check, reason) in [("snapshot_hash", "x"), ("payload_size", "x"), ("queues_empty", " ")] {
+    for (check, reason) in
+        [("snapshot_hash", "x"), ("payload_size", "x"), ("queues_empty", " "), ("nonsense", "x")]
+    {
         let overrides = [(check.to_owned(), reason.to_owned())].into();
         let request = ArmRequest { overrides, ..ArmRequest::default() };
         let error = stage.control.arm(&who("sre"), stage.id, &request).await.unwrap_err();

@@ -56,6 +56,7 @@ impl Stage {
             panic!("not built")
         };
         stage.parts.campaigns.poke(*ready);
+        stage.control.stage(stage.id).await.unwrap();
         stage.beat(|_| {}).await;
         stage
     }

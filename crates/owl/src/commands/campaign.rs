@@ -4,6 +4,7 @@ use super::create::{ContentArgs, OptionArgs, parse_duration};
 use super::print;
 use crate::client::{Client, Kind};
 use crate::output;
+use crate::output::outln;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use common::campaign::{Campaign, State};
@@ -53,7 +54,7 @@ pub(crate) enum CampaignCommand {
     Arm(ArmArgs),
     /// Take it back to ready.
     Disarm(Id),
-    /// Send 1 % of the batches of an armed campaign.
+    /// Send 1 % of the batches of an armed campaign (at least one batch), to look before the press. It reaches people.
     Canary(Id),
     /// Press the button.
     Press(PressArgs),
@@ -203,7 +204,7 @@ fn list(client: &Client, json: bool) -> anyhow::Result<bool> {
     if json {
         output::json(&all)?;
     } else if all.campaigns.is_empty() {
-        println!("no campaign yet; `owl campaign create --help` shows how to make one");
+        outln!("no campaign yet; `owl campaign create --help` shows how to make one");
     } else {
         all.campaigns.iter().for_each(print::campaign_line);
     }
@@ -212,12 +213,19 @@ fn list(client: &Client, json: bool) -> anyhow::Result<bool> {
 
 fn show(client: &Client, path: &str, body: &Value, json: bool) -> anyhow::Result<bool> {
     let campaign: Campaign = client.post(path, body)?;
-    if json {
-        output::json(&campaign)?;
-    } else {
-        print::campaign(&campaign);
-    }
+    print_campaign(&campaign, json)?;
     Ok(true)
+}
+
+fn print_campaign(campaign: &Campaign, json: bool) -> anyhow::Result<()> {
+    if json {
+        return output::json(campaign);
+    }
+    print::campaign(campaign);
+    if let Some(next) = print::next_step(campaign) {
+        outln!("  next: {next}");
+    }
+    Ok(())
 }
 
 fn raw(client: &Client, path: &str, json: bool) -> anyhow::Result<bool> {
@@ -225,7 +233,7 @@ fn raw(client: &Client, path: &str, json: bool) -> anyhow::Result<bool> {
     if json {
         output::json(&value)?;
     } else {
-        println!("{}", serde_json::to_string_pretty(&value)?);
+        outln!("{}", serde_json::to_string_pretty(&value)?);
     }
     Ok(true)
 }
@@ -261,22 +269,20 @@ fn edit(
     if let Some(name) = name {
         body.insert("name".into(), json!(name));
     }
-    if let Some(content) = content.read()? {
+    let now: Campaign = client.get(&path)?;
+    if let Some(content) = content.onto(&now.content)? {
         body.insert("content".into(), json!(content));
     }
     if options.any() {
-        let now: Campaign = client.get(&path)?;
         body.insert("options".into(), json!(options.onto(now.options)));
     }
     if body.is_empty() {
-        bail!("nothing to change: give --name, --title, --body, --content or --deadline");
+        bail!(
+            "nothing to change: give --name, --title, --body, --content, --silent, --deadline or another option"
+        );
     }
     let campaign: Campaign = client.patch(&path, &body)?;
-    if json {
-        output::json(&campaign)?;
-    } else {
-        print::campaign(&campaign);
-    }
+    print_campaign(&campaign, json)?;
     Ok(true)
 }
 
@@ -292,10 +298,12 @@ fn upload(client: &Client, campaign: &str, path: &Path, wait: bool, json: bool) 
         print::uploaded(path, size);
     }
     let campaign = if wait { built(client, &id)? } else { client.get(&format!("/v1/campaigns/{id}"))? };
-    if json {
-        output::json(&campaign)?;
-    } else {
-        print::campaign(&campaign);
+    print_campaign(&campaign, json)?;
+    let nobody = campaign.snapshot.as_ref().is_some_and(|s| s.users == 0);
+    if nobody {
+        bail!(
+            "nobody is left in the snapshot: import devices for these users (`owl devices import`), then upload again"
+        );
     }
     Ok(campaign.state != State::Failed)
 }
@@ -351,9 +359,13 @@ fn press(client: &Client, args: &PressArgs, json: bool) -> anyhow::Result<bool> 
     if json && !args.wait {
         output::json(&receipt)?;
     } else if !json {
-        println!("{}", receipt.sentence);
+        outln!("{}", receipt.sentence);
     }
     if !args.wait {
+        if !json {
+            let checks: Preflight = client.get(&format!("/v1/campaigns/{id}/preflight"))?;
+            checks.warnings().iter().for_each(|w| outln!("warning: {w}"));
+        }
         return Ok(true);
     }
     watch(client, &id, true)?;
@@ -370,6 +382,9 @@ fn status(client: &Client, campaign: &str, keep_on: bool, json: bool) -> anyhow:
         output::json(&status)?;
     } else {
         print::status(&status);
+        for trouble in super::fleet::troubles(client)? {
+            outln!("  TROUBLE: {trouble}");
+        }
     }
     Ok(true)
 }
@@ -381,20 +396,12 @@ fn watch(client: &Client, id: &str, quiet: bool) -> anyhow::Result<()> {
         let status: Status = client.get(&format!("/v1/campaigns/{id}/status"))?;
         let bar = bar.get_or_insert_with(|| output::progress("settled so far", Some(status.devices)));
         bar.set_position(status.so_far.settled().min(status.devices));
-        if matches!(
-            status.campaign.state,
-            State::Done | State::Stopped | State::Draft | State::Ready | State::Failed
-        ) {
+        if matches!(status.campaign.state, State::Done | State::Stopped | State::Failed) {
             bar.finish_and_clear();
             return Ok(());
         }
         if !quiet && bar.is_hidden() {
-            println!(
-                "{}: {} of {} settled",
-                status.campaign.state.label(),
-                status.so_far.settled(),
-                status.devices
-            );
+            outln!("{}", print::so_far(&status));
         }
         std::thread::sleep(LOOK * 4);
     }

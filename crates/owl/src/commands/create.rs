@@ -25,6 +25,23 @@ pub(crate) struct ContentArgs {
 }
 
 impl ContentArgs {
+    /// The content that these flags make of an existing one: title and body change alone, in its only language.
+    pub(crate) fn onto(&self, old: &Content) -> anyhow::Result<Option<Content>> {
+        if self.content.is_some() || self.silent || (self.title.is_none() && self.body.is_none()) {
+            return self.read();
+        }
+        if old.texts.len() > 1 {
+            let languages: Vec<_> = old.texts.keys().map(String::as_str).collect();
+            bail!("it has texts in {}: change them with --content FILE", languages.join(", "));
+        }
+        let mut new = Content { silent: false, ..old.clone() };
+        let text = new.texts.entry(new.default_locale.clone());
+        let text = text.or_insert_with(|| Text { title: String::new(), body: String::new() });
+        text.title = self.title.clone().unwrap_or_else(|| std::mem::take(&mut text.title));
+        text.body = self.body.clone().unwrap_or_else(|| std::mem::take(&mut text.body));
+        Ok(Some(new))
+    }
+
     /// The content, if any of the flags was given.
     pub(crate) fn read(&self) -> anyhow::Result<Option<Content>> {
         if let Some(file) = &self.content {
@@ -53,13 +70,13 @@ impl ContentArgs {
 /// Numbers that can be chosen.
 #[derive(Args, Debug, Default)]
 pub(crate) struct OptionArgs {
-    /// Nothing is sent later than this after the press, such as 90s or 10m [default: 10m].
+    /// Nothing is sent later than this after the press, such as 90s or 10m (10m unless chosen).
     #[arg(long, value_parser = parse_duration, value_name = "TIME")]
     pub(crate) deadline: Option<Duration>,
-    /// Shards of the snapshot, 1 to 1000 [default: 50].
+    /// Shards of the snapshot, 1 to 1000 (50 unless chosen).
     #[arg(long, value_name = "N")]
     pub(crate) shards: Option<u16>,
-    /// Users of a batch, 1 to 1000 [default: 100].
+    /// Users of a batch, 1 to 1000 (100 unless chosen).
     #[arg(long, value_name = "N")]
     pub(crate) batch_users: Option<u16>,
     /// Send again what was written and never answered.
@@ -108,6 +125,17 @@ pub(crate) fn parse_duration(text: &str) -> anyhow::Result<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_edit_changes_what_it_names_and_nothing_else() {
+        let title = ContentArgs { title: Some("new".into()), ..ContentArgs::default() };
+        let edited = title.onto(&Content::english("old", "body")).unwrap().unwrap();
+        assert_eq!(edited, Content::english("new", "body"));
+        let mut two = Content::english("old", "body");
+        two.texts.insert("de".into(), Text { title: "alt".into(), body: String::new() });
+        assert!(title.onto(&two).unwrap_err().to_string().contains("de, en"));
+        assert_eq!(ContentArgs::default().onto(&two).unwrap(), None);
+    }
 
     #[test]
     fn durations() {

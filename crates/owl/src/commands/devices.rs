@@ -2,6 +2,7 @@
 
 use crate::client::{Client, Kind};
 use crate::output;
+use crate::output::outln;
 use anyhow::Context;
 use clap::Subcommand;
 use serde_json::Value;
@@ -34,7 +35,7 @@ pub(crate) fn run(client: &Client, command: DevicesCommand, json: bool) -> anyho
             if json {
                 output::json(&answer)?;
             } else {
-                println!("{} users", output::count(answer["users"].as_u64().unwrap_or(0)));
+                outln!("{} users", output::count(answer["users"].as_u64().unwrap_or(0)));
             }
             Ok(true)
         }
@@ -43,7 +44,7 @@ pub(crate) fn run(client: &Client, command: DevicesCommand, json: bool) -> anyho
             if json {
                 output::json(&answer)?;
             } else {
-                println!("{}", serde_json::to_string_pretty(&answer)?);
+                outln!("{}", serde_json::to_string_pretty(&answer)?);
             }
             Ok(true)
         }
@@ -53,7 +54,7 @@ pub(crate) fn run(client: &Client, command: DevicesCommand, json: bool) -> anyho
 fn import(client: &Client, path: &std::path::Path, json: bool) -> anyhow::Result<bool> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let bar = output::progress("importing devices", file.metadata().ok().map(|m| m.len()));
-    let answer: Value = client.post_stream("/v1/devices", Kind::of(path), bar.wrap_read(file))?;
+    let answer: Value = client.post_stream("/v1/devices", Kind::of_devices(path), bar.wrap_read(file))?;
     bar.finish_and_clear();
     if json {
         output::json(&answer)?;
@@ -66,7 +67,7 @@ fn import(client: &Client, path: &std::path::Path, json: bool) -> anyhow::Result
 /// Says what an import did, and names the first lines that were left out.
 pub(crate) fn imported(answer: &Value) {
     let n = |key: &str| output::count(answer[key].as_u64().unwrap_or(0));
-    println!(
+    outln!(
         "{} rows: {} taken, {} refused, {} bad lines",
         n("rows"),
         n("taken"),
@@ -75,6 +76,6 @@ pub(crate) fn imported(answer: &Value) {
     );
     for bad in answer["bad"].as_array().into_iter().flatten() {
         let text = |key: &str| bad[key].as_str().unwrap_or("").to_owned();
-        println!("  line {}: {} {}", bad["line"], text("field"), text("why"));
+        outln!("  line {}: {} {}", bad["line"], text("field"), text("why"));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::output;
+use crate::output::outln;
 use clap::Subcommand;
 use common::fleet::{Role, WorkerRow};
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub(crate) fn run(client: &Client, command: &FleetCommand, json: bool) -> anyhow
         return Ok(true);
     }
     if answer.workers.is_empty() {
-        println!("no live worker");
+        outln!("no live worker");
     }
     for w in &answer.workers {
         let role = if w.role == Role::Interim { "interim" } else { "push" };
@@ -33,13 +34,22 @@ pub(crate) fn run(client: &Client, command: &FleetCommand, json: bool) -> anyhow
         let snapshot = w
             .snapshot
             .map_or_else(|| "no snapshot".to_owned(), |s| format!("snapshot {:.12}", s.to_string()));
-        println!("{role:8} {:016x}  {ready:10} {snapshot}, {} claims", w.worker.0, w.claims);
+        outln!("{role:8} {}  {ready:10} {snapshot}, {} claims", w.worker, w.claims);
         for link in &w.links {
-            println!("         {}: {} connections, {} streams", link.gateway, link.connections, link.streams);
+            outln!("         {}: {} connections, {} streams", link.gateway, link.connections, link.streams);
         }
         if let Some(trouble) = &w.trouble {
-            println!("         {trouble}");
+            outln!("         {trouble}");
         }
     }
     Ok(true)
+}
+
+/// What troubles the fleet, each thing once.
+pub(crate) fn troubles(client: &Client) -> anyhow::Result<Vec<String>> {
+    let answer: FleetAnswer = client.get("/v1/fleet")?;
+    let mut all: Vec<String> = answer.workers.into_iter().filter_map(|w| w.trouble).collect();
+    all.sort();
+    all.dedup();
+    Ok(all)
 }

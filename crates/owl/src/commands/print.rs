@@ -1,5 +1,6 @@
 //! Answers in words.
 
+use crate::output::outln;
 use crate::output::{bytes, count};
 use common::campaign::{Campaign, State};
 use common::outcome::Outcome;
@@ -9,26 +10,40 @@ use control::{Light, Preflight, Report, Status, UserReceipt};
 pub(crate) fn campaign_line(c: &Campaign) {
     let devices =
         c.snapshot.as_ref().map_or_else(String::new, |s| format!("{} devices", count(s.device_count())));
-    println!("{}  {:9} {:>18}  {}", c.id, c.state.label(), devices, c.name);
+    outln!("{}  {:9} {:>18}  {}", c.id, c.state.label(), devices, c.name);
 }
 
 /// A campaign in a few lines.
 pub(crate) fn campaign(c: &Campaign) {
-    println!("{}  `{}` is {}", c.id, c.name, c.state.label());
+    outln!("{}  `{}` is {}", c.id, c.name, c.state.label());
     if let Some(why) = &c.failure {
-        println!("  failed: {why}");
+        outln!("  failed: {why}");
     }
     if let Some(build) = c.build.as_ref().filter(|_| c.state == State::Building) {
-        println!("  building: {} ({} of {})", build.stage, count(build.done), count(build.total));
+        outln!("  building: {} ({} of {})", build.stage, count(build.done), count(build.total));
     }
     if let Some(s) = &c.snapshot {
         let devices: Vec<_> = s.devices.iter().map(|(g, n)| format!("{} {g}", count(*n))).collect();
-        println!("  snapshot {:.12}: {} users, {}", s.id.to_string(), count(s.users), devices.join(", "));
+        outln!("  snapshot {:.12}: {} users, {}", s.id.to_string(), count(s.users), devices.join(", "));
         let dropped: Vec<_> = s.dropped.iter().map(|(r, n)| format!("{} {}", count(*n), r.label())).collect();
-        println!("  {} uploaded; dropped: {}", count(s.uploaded), or_none(&dropped));
+        outln!("  {} uploaded; dropped: {}", count(s.uploaded), or_none(&dropped));
     }
     if let Some(p) = &c.pressed {
-        println!("  pressed by {} at {}", p.by, p.at.rfc3339());
+        outln!("  pressed by {} at {}", p.by, p.at.rfc3339());
+    }
+}
+
+/// What a person would do next, in this state.
+pub(crate) fn next_step(c: &Campaign) -> Option<String> {
+    let name = &c.name;
+    match c.state {
+        State::Draft | State::Failed => Some(format!("owl campaign upload '{name}' FILE")),
+        State::Ready => Some(format!("owl preflight '{name}', then owl campaign arm '{name}'")),
+        State::Armed => Some(format!("owl campaign press '{name}'")),
+        State::Sending | State::Stopping => Some(format!("owl campaign status '{name}' --watch")),
+        State::Stopped => Some(format!("owl campaign resume '{name}' sends the rest")),
+        State::Done => Some(format!("owl campaign report '{name}'")),
+        State::Building => None,
     }
 }
 
@@ -45,9 +60,14 @@ pub(crate) fn preflight(p: &Preflight) {
             Light::Red => "RED  ",
         };
         let by = check.overridden.as_ref().map_or_else(String::new, |r| format!(" (overridden: {r})"));
-        println!("  {light}  {:16} {}{by}", check.name, check.sentence);
+        outln!("  {light}  {:16} {}{by}", check.name, check.sentence);
     }
-    println!("{}", if p.go { "go: it can be armed" } else { "no go: a red light hinders arming" });
+    match p.state {
+        State::Ready if p.go => outln!("go: it can be armed"),
+        State::Ready => outln!("no go: a red light hinders arming"),
+        State::Armed => outln!("armed: the button works, whatever the lights say"),
+        other => outln!("it is {}: this is a look at the fleet", other.label()),
+    }
 }
 
 /// Figures so far.
@@ -56,39 +76,67 @@ pub(crate) fn status(s: &Status) {
     if s.campaign.runs.is_empty() {
         return;
     }
+    outln!("  so far: {}", so_far(s));
+    outln!(
+        "  shards: {} of {} on their way or done, {} expanded",
+        s.shards_dispatched,
+        shards(s),
+        s.shards_expanded
+    );
+    let queue = |(waiting, in_flight): (u64, u64)| {
+        format!("{} waiting, {} in flight", count(waiting), count(in_flight))
+    };
+    outln!("  queues: shards {}; batches {}", queue(s.shard_queue), queue(s.batch_queue));
+}
+
+fn shards(s: &Status) -> u16 {
+    s.campaign.frozen().map_or(0, |f| f.shards)
+}
+
+/// One line of figures: nothing that goes wrong is left out.
+pub(crate) fn so_far(s: &Status) -> String {
     let accepted: Vec<_> = s.so_far.accepted.iter().map(|(g, n)| format!("{} by {g}", count(*n))).collect();
-    println!(
-        "  so far: accepted {}; {} of {} devices settled",
+    let mut line = format!(
+        "accepted {}; {} of {} devices settled",
         or_none(&accepted),
         count(s.so_far.settled()),
         count(s.devices)
     );
-    println!("  shards: {} on their way, {} expanded", s.shards_dispatched, s.shards_expanded);
-    println!("  queues: shards {:?}, batches {:?} (waiting, in flight)", s.shard_queue, s.batch_queue);
+    let reasons: Vec<_> = s.so_far.by_reason.iter().map(|(r, n)| format!("{} {r}", count(*n))).collect();
+    if !reasons.is_empty() {
+        line = format!("{line}; NOT accepted: {}", reasons.join(", "));
+    }
+    line
 }
 
 /// The after-action report.
 pub(crate) fn report(r: &Report) {
     let b = &r.books;
-    println!("users       {} of {} uploaded", count(r.users), count(r.uploaded));
+    outln!("users       {} of {} uploaded", count(r.users), count(r.uploaded));
     let dropped: Vec<_> = r.dropped.iter().map(|(reason, n)| format!("{} {reason}", count(*n))).collect();
-    println!("  dropped   {}", or_none(&dropped));
-    println!("devices     {}", count(b.devices));
+    outln!("  dropped   {}", or_none(&dropped));
+    outln!("devices     {}", count(b.devices));
     for (gateway, outcomes) in &b.by_outcome {
         for (outcome, n) in outcomes {
-            println!("  {gateway:5}     {outcome:26} {:>12}", count(*n));
+            outln!("  {gateway:5}     {outcome:26} {:>12}", count(*n));
         }
     }
     let sum =
         [("accepted", b.accepted), ("rejected", b.rejected), ("expired", b.expired), ("aborted", b.aborted)];
     let rest = [("ambiguous", b.ambiguous), ("pending", b.pending)];
     let terms: Vec<_> = sum.iter().chain(&rest).map(|(name, n)| format!("{} {name}", count(*n))).collect();
-    println!("  sum       {} = {}", count(b.devices), terms.join(" + "));
-    println!("  doubled   {} at most", count(b.doubled_at_most));
-    println!("  dead      {} tokens, {} taken out of the table", count(b.dead_tokens()), removed(r));
+    outln!("  sum       {} = {}", count(b.devices), terms.join(" + "));
+    outln!(
+        "  doubled   {} at most (sent again after a worker died; a phone shows it once)",
+        count(b.doubled_at_most)
+    );
+    if b.before_press > 0 {
+        outln!("  canary    {} accepted before the press", count(b.before_press));
+    }
+    outln!("  dead      {} tokens, {} taken out of the table", count(b.dead_tokens()), removed(r));
     let ms = |t: Option<i64>| t.map_or_else(|| "-".to_owned(), |t| format!("{t} ms"));
     let t = &b.times;
-    println!(
+    outln!(
         "press to    first {}, 50 % {}, 95 % {}, 99 % {}, last {}",
         ms(t.first_ms),
         ms(t.p50_ms),
@@ -106,10 +154,11 @@ fn removed(r: &Report) -> String {
 fn late(r: &Report) {
     let late = &r.books.late;
     if late.devices == 0 {
-        println!("late        nobody was later than 5 s");
+        let text = if r.books.accepted == 0 { "nobody was reached" } else { "nobody was later than 5 s" };
+        outln!("late        {text}");
         return;
     }
-    println!(
+    outln!(
         "late        {} later than 5 s: {} waited on a queue, {} were tried again, {} waited for the gateway",
         count(late.devices),
         count(late.waited_on_queue),
@@ -117,25 +166,25 @@ fn late(r: &Report) {
         count(late.slow_gateway)
     );
     for l in late.examples.iter().take(3) {
-        println!("  batch {} place {}: {} ms, {}", l.batch, l.place, l.ms, l.why);
+        outln!("  batch {} place {}: {} ms, {}", l.batch, l.place, l.ms, l.why);
     }
 }
 
 /// Why a user did or did not get it.
 pub(crate) fn receipt(r: &UserReceipt) {
-    println!("{}: {}", r.user, r.sentence);
+    outln!("{}: {}", r.user, r.sentence);
     if let Some(batch) = r.batch {
-        println!("  shard {}, batch {}", batch.shard, batch.number);
+        outln!("  shard {}, batch {}", batch.shard, batch.number);
     }
     for d in &r.devices {
         let when = d.ms.map_or_else(String::new, |ms| format!(", {ms} ms after the press"));
         let outcome =
             if d.outcome == Outcome::Accepted.label() { "accepted by the gateway" } else { &d.outcome };
-        println!("  {} device {} (place {}): {outcome}{when}", d.gateway, d.token_hash, d.place);
+        outln!("  {} device {} (place {}): {outcome}{when}", d.gateway, d.token_hash, d.place);
     }
 }
 
 /// How large a file was, and how it was taken.
 pub(crate) fn uploaded(file: &std::path::Path, size: u64) {
-    println!("uploaded {} ({})", file.display(), bytes(size));
+    outln!("uploaded {} ({})", file.display(), bytes(size));
 }

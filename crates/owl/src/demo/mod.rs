@@ -10,6 +10,7 @@ use crate::client::{Client, Kind};
 use crate::commands::campaign::built;
 use crate::commands::create::parse_duration;
 use crate::commands::devices::imported;
+use crate::output::outln;
 use crate::up::{self, Running};
 use crate::{output, process};
 use anyhow::{Context, bail};
@@ -124,7 +125,7 @@ impl Say {
         if self.quiet {
             eprintln!("{text}");
         } else {
-            println!("{text}");
+            outln!("{text}");
         }
     }
 }
@@ -168,9 +169,11 @@ impl Demo<'_> {
     fn import(&self) -> anyhow::Result<()> {
         let began = Instant::now();
         let answer: Value = match &self.args.devices {
-            Some(file) => {
-                self.client.post_stream("/v1/devices", Kind::of(file), open(file, "importing devices")?)?
-            }
+            Some(file) => self.client.post_stream(
+                "/v1/devices",
+                Kind::of_devices(file),
+                open(file, "importing devices")?,
+            )?,
             None => {
                 let kind = Kind { content_type: "text/csv", encoding: None };
                 let bar = output::progress("importing devices", None);
@@ -184,7 +187,6 @@ impl Demo<'_> {
             }
         };
         if !self.say.quiet {
-            print!("devices     ");
             imported(&answer);
         }
         self.say.line(&format!("            imported in {} ms", began.elapsed().as_millis()));

@@ -2,6 +2,7 @@
 
 use super::verify::Verdict;
 use crate::commands::print;
+use crate::output::outln;
 use crate::output::{bytes, count};
 use control::Report;
 use serde::Serialize;
@@ -59,6 +60,7 @@ impl Summary {
     ) -> Self {
         let b = report.books.clone();
         let answered = b.accepted + b.rejected;
+
         let last_ms = b.times.last_ms.filter(|ms| *ms > 0).map_or(1, i64::unsigned_abs);
         // Figures for people: a rounding error in the last digit does not matter.
         #[expect(clippy::cast_precision_loss)]
@@ -87,7 +89,7 @@ impl Summary {
             p99_ms: b.times.p99_ms,
             last_ms: b.times.last_ms,
             late_devices: b.late.devices,
-            pushes_per_s: answered * 1000 / last_ms,
+            pushes_per_s: b.accepted * 1000 / last_ms,
             cpu_seconds: cpu.0,
             gateway_cpu_seconds: cpu.1,
             cpu_us_per_push,
@@ -101,26 +103,27 @@ impl Summary {
 
     /// Prints the report for people.
     pub(crate) fn print(&self) {
-        println!();
+        outln!();
         print::report(&self.report);
-        println!(
+        outln!(
             "speed       {} pushes/s; receipt after {} ms",
             count(self.pushes_per_s),
             self.press_receipt_ms
         );
-        println!(
+        outln!(
             "cost        {:.2} CPU seconds ours ({:.1} us a push), {:.2} the gateways'; peak memory {}",
             self.cpu_seconds,
             self.cpu_us_per_push,
             self.gateway_cpu_seconds,
             bytes(self.peak_rss_bytes)
         );
-        println!(
+        outln!(
             "prepared    snapshot built in {} ms, loaded in {} ms",
-            self.snapshot_build_ms, self.preload_ms
+            self.snapshot_build_ms,
+            self.preload_ms
         );
-        println!("envelopes   {} on the FIFO queue, {} batches", self.fifo_envelopes, count(self.batches));
-        println!(
+        outln!("envelopes   {} on the FIFO queue, {} batches", self.fifo_envelopes, count(self.batches));
+        outln!(
             "journal     the gateways answered {} devices: {} accepted, {} of them twice; {} never answered",
             count(self.gateway_answered),
             count(self.gateway_unique),
@@ -128,10 +131,18 @@ impl Summary {
             count(self.gateway_missing)
         );
         for fault in &self.faults {
-            println!("FAULT       {fault}");
+            outln!("FAULT       {fault}");
         }
-        if self.faults.is_empty() {
-            println!("proven      nobody twice, nobody forgotten");
+        let unsent = self.expired + self.aborted + self.ambiguous;
+        match (self.faults.is_empty(), unsent) {
+            (true, 0) => outln!("proven      nobody twice, nobody forgotten"),
+            (true, n) => {
+                outln!(
+                    "accounted   nobody twice; but {} devices were not (surely) reached in time",
+                    count(n)
+                );
+            }
+            (false, _) => {}
         }
     }
 }

@@ -6,11 +6,12 @@ mod config;
 pub(crate) use config::Config;
 
 use crate::output;
+use crate::output::outln;
 use anyhow::{Context, bail};
 use audience::build::run_builder;
 use clap::Args;
 use common::ports::Backend;
-use common::time::{Clock, SystemClock};
+use common::time::{Clock, SystemClock, UnixMs};
 use control::Control;
 use embedded::{Embedded, EmbeddedConfig};
 use interim_worker::{InterimConfig, InterimWorker};
@@ -74,7 +75,12 @@ pub(crate) fn run(args: &UpArgs, json: bool) -> anyhow::Result<bool> {
     if json {
         output::json(&json!({ "listening": format!("http://{address}"), "data_dir": config.data_dir }))?;
     } else {
-        println!("owl is up: http://{address} (data in {})", config.data_dir.display());
+        outln!("owl is up: http://{address} (data in {})", config.data_dir.display());
+        if config.apns.is_none() && config.fcm.is_none() {
+            outln!(
+                "no gateway is configured, so nothing can be sent: give --stand-ins FILE or --config FILE"
+            );
+        }
     }
     running.block_on(signal())?;
     tracing::info!("draining");
@@ -141,6 +147,7 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Running> {
         .context("cannot start threads")?;
     let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
     let backend = embedded.backend.clone();
+    runtime.block_on(forget_dead_workers(&backend));
     let control = Control::new(backend.clone(), Arc::clone(&clock));
     let served = runtime.block_on(api::serve(Arc::clone(&control), api_config(config), shutdown.clone()))?;
     let _inside = runtime.enter();
@@ -154,6 +161,15 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Running> {
     let push = PushWorker::new(backend, clock, push, make_gateways);
     tasks.spawn(Arc::new(push).run(shutdown.clone()));
     Ok(Running { address: served.addr, runtime, embedded, control, shutdown, tasks })
+}
+
+/// The directory is this process's alone: whoever has a row in the fleet is dead, and must not count as ready.
+async fn forget_dead_workers(backend: &Backend) {
+    for row in backend.fleet.workers(UnixMs(0)).await.unwrap_or_default() {
+        if let Err(error) = backend.fleet.leave(row.worker).await {
+            tracing::warn!(%error, worker = %row.worker, "a dead worker's row is still there");
+        }
+    }
 }
 
 fn api_config(config: &Config) -> api::ApiConfig {

@@ -34,8 +34,11 @@ const BEARER: &str = "bearer ya29.";
 fn a_long_bearer_is_one_octet_after_its_first_use() {
     let mut peer = Peer::new();
     let bearer = BEARER.to_owned() + &"x1".repeat(500);
-    let template = Template::to_path("fcm.googleapis.com", "/v1/projects/p/messages:send")
-        .with("authorization", bearer.clone(), Policy::Indexed);
+    let template = Template::to_path("fcm.googleapis.com", "/v1/projects/p/messages:send").with(
+        "authorization",
+        bearer.clone(),
+        Policy::Indexed,
+    );
     let wanted = format!(
         ":method=POST :scheme=https :authority=fcm.googleapis.com :path=/v1/projects/p/messages:send authorization={bearer} "
     );
@@ -79,6 +82,7 @@ fn table_sizes_are_followed_at_any_time() {
     for sizes in [&[0_u32][..], &[4_096], &[100, 300], &[65_536], &[0, 4_096], &[33]] {
         for size in sizes {
             peer.encoder.limit(*size);
+            peer.decoder.limit((*size as usize).min(4_096));
         }
         for _ in 0..3 {
             assert_eq!(peer.send(&template, "", &[]).0, wanted, "{sizes:?}");
@@ -101,4 +105,20 @@ fn more_templates_than_are_kept_and_than_fit_still_arrive() {
         let (seen, _) = peer.send(&templates[n], "", &[]);
         assert!(seen.ends_with(&format!("authorization={n}{} x-n={n} ", "z".repeat(900))));
     }
+}
+
+/// The smallest size in between comes first, then the one that holds (RFC 7541, 4.2).
+#[test]
+fn a_changed_table_size_is_told_once() {
+    let mut peer = Peer::new();
+    let template = Template::to_path("a.example", "/p");
+    peer.send(&template, "", &[]);
+    peer.encoder.limit(0);
+    peer.encoder.limit(4_096);
+    let mut out = Vec::new();
+    peer.encoder.encode(&mut out, &template, b"", &[]);
+    assert_eq!(out.get(..4), Some(&[0x20, 0x3f, 0xe1, 0x1f][..]));
+    out.clear();
+    peer.encoder.encode(&mut out, &template, b"", &[]);
+    assert_eq!(out, [0x83, 0x87, 0xbf, 0xbe]);
 }

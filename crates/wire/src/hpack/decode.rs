@@ -27,6 +27,11 @@ impl<'a> Text<'a> {
         self.octets == if self.coded { coded } else { plain }
     }
 
+    /// The text, if it is not coded.
+    pub(crate) fn uncoded(&self) -> Option<&'a [u8]> {
+        (!self.coded).then_some(self.octets)
+    }
+
     /// Appends the text.
     pub(crate) fn decode_into(&self, out: &mut Vec<u8>) -> Result<(), BadBlock> {
         if self.coded {
@@ -115,7 +120,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn take_literal<'a>(&'a self, block: &mut &'a [u8], prefix: u32) -> Result<Field<'a>, BadBlock> {
+    fn take_literal<'t, 'b: 't>(&'t self, block: &mut &'b [u8], prefix: u32) -> Result<Field<'t>, BadBlock> {
         let name = match integer::take(block, prefix)? {
             0 => text(block)?,
             index => Text::plain(self.table.get(index).ok_or(BadBlock)?.0),

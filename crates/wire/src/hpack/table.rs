@@ -4,10 +4,13 @@ use super::names::STATIC;
 use crate::limits::ENTRY_BYTES;
 use std::collections::VecDeque;
 
+/// Name and value.
+type Entry = (Box<[u8]>, Box<[u8]>);
+
 /// A dynamic table with the static one before it. Newest entry first; oldest leaves first (RFC 7541, 4.4).
 #[derive(Debug)]
 pub(crate) struct Table {
-    entries: VecDeque<(Box<[u8]>, Box<[u8]>)>,
+    entries: VecDeque<Entry>,
     bytes: usize,
     bytes_max: usize,
 }

@@ -130,3 +130,40 @@ fn a_table_of_nothing_takes_no_entry() {
     assert_eq!(fields(&mut decoder, &octets("be")), Err(BadBlock));
     assert_eq!(fields(&mut decoder, &octets("21")), Err(BadBlock));
 }
+
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn arbitrary_blocks_do_no_harm(blocks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80), 1..6)) {
+        let mut decoder = Decoder::new();
+        for block in &blocks {
+            let _ = decoder.decode(block, |field| {
+                let mut text = Vec::new();
+                field.name.decode_into(&mut text)?;
+                field.value.decode_into(&mut text)
+            });
+        }
+    }
+
+    /// Fields written in every representation come back, whatever they hold.
+    #[test]
+    fn what_is_written_is_read(texts in proptest::collection::vec((any::<Vec<u8>>(), any::<Vec<u8>>(), 0..4_usize), 0..8)) {
+        let (mut decoder, mut block, mut seen) = (Decoder::new(), Vec::new(), Vec::new());
+        for (name, value, how) in &texts {
+            let representation = [INCREMENTAL, LITERAL, NEVER, LITERAL][*how];
+            put_integer(&mut block, representation, 0);
+            if *how == 3 { put_raw(&mut block, &[name]) } else { put_short(&mut block, name) }
+            put_short(&mut block, value);
+        }
+        decoder.decode(&block, |field| {
+            let (mut name, mut value) = (Vec::new(), Vec::new());
+            field.name.decode_into(&mut name)?;
+            field.value.decode_into(&mut value)?;
+            seen.push((name, value));
+            Ok(())
+        }).unwrap();
+        let meant: Vec<_> = texts.into_iter().map(|(name, value, _)| (name, value)).collect();
+        prop_assert_eq!(seen, meant);
+    }
+}

@@ -1,0 +1,15 @@
+//! The state machine against scripted rude peers, arbitrary bytes, and `h2`'s server.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "wire/differential.rs"]
+mod differential;
+#[path = "wire/ends.rs"]
+mod ends;
+#[path = "wire/flow.rs"]
+mod flow;
+#[path = "wire/property.rs"]
+mod property;
+#[path = "wire/rude.rs"]
+mod rude;
+#[path = "wire/support.rs"]
+mod support;
