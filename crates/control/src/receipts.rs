@@ -122,6 +122,7 @@ fn sentence(campaign: &Campaign, record: Option<&BatchRecord>, devices: &[Device
         (_, State::Ready | State::Armed) if record.is_none() => "in the snapshot; not sent yet".to_owned(),
         (None, State::Stopped | State::Stopping) => "not sent: the campaign was stopped first".to_owned(),
         (None, _) => "its batch has not been claimed yet".to_owned(),
+        (Some(_), _) if accepted == of && of == 1 => "accepted by the gateway".to_owned(),
         (Some(_), _) if accepted == of => format!("accepted by the gateway for all {of} devices"),
         (Some(_), _) => {
             let others: Vec<_> =

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 /// How often the loop steps.
 const EVERY: Duration = Duration::from_millis(200);
 /// How often the list of campaigns is read for others than the slot's.
-const LIST_EVERY: Duration = Duration::from_secs(3);
+const LIST_EVERY: Duration = Duration::from_secs(1);
 /// That many of the newest campaigns are looked at.
 const LOOK_BACK: usize = 200;
 /// After an abort, a worker may go by its last look for a second; the reading waits that long and a little more.
@@ -66,7 +66,7 @@ impl Control {
         }
     }
 
-    /// One step: the slot's campaign, and every few seconds the others that may want it. What fails for one campaign is
+    /// One step: the slot's campaign, and as last listed the others that may want it. What fails for one campaign is
     /// logged and hinders no other.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! A client of the HTTP API: JSON in and out, problems as errors that say what to do.
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -110,9 +110,26 @@ impl Client {
             return serde_json::from_slice(&body)
                 .context("the answer is not what this version of owl expects");
         }
-        bail!("{}", problem(status.as_u16(), &body))
+        let sentence = problem(status.as_u16(), &body);
+        Err(Problem { sentence, json: serde_json::from_slice(&body).unwrap_or(Value::Null) }.into())
     }
 }
+
+/// What the API answered instead.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    sentence: String,
+    /// The problem+json, for programs.
+    pub(crate) json: Value,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl std::error::Error for Problem {}
 
 /// The plain sentence of a problem+json answer, with the place.
 fn problem(status: u16, body: &[u8]) -> String {

@@ -15,11 +15,12 @@ use std::process::ExitCode;
 /// Exit status: 0 done, 1 failed, 2 usage (clap's own).
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
+    let as_json = cli.json;
     match commands::run(cli) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            output::error(&error);
+            output::error(&error, as_json);
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,6 @@
 //! Printing: results on standard output, progress on standard error and only on a terminal.
 
+use crate::client::Problem;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -16,8 +17,8 @@ pub(crate) fn line(text: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Prints an error, and its causes where they say more.
-pub(crate) fn error(error: &anyhow::Error) {
+/// Prints an error, and its causes where they say more; with `as_json`, also what the API answered, as one line of JSON.
+pub(crate) fn error(error: &anyhow::Error, as_json: bool) {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
@@ -25,6 +26,9 @@ pub(crate) fn error(error: &anyhow::Error) {
         }
     }
     eprintln!("owl: {text}");
+    if let Some(problem) = error.downcast_ref::<Problem>().filter(|p| as_json && !p.json.is_null()) {
+        eprintln!("{}", problem.json);
+    }
 }
 
 /// Prints a value as one line of JSON.

@@ -1,7 +1,7 @@
 //! The device import and what is known of one user.
 
 use super::client::Ask;
-use super::fixture::{NOW, start};
+use super::fixture::start;
 use contract::memory::Call;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::json;

@@ -10,7 +10,6 @@ use common::ledger::{
 use common::ports::{Ledger, PortError};
 use common::time::UnixMs;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What is wrong with a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

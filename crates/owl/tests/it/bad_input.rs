@@ -107,3 +107,17 @@ fn sample_configuration_is_read_and_faults_are_named() {
     let error = up("listne = \"127.0.0.1:1\"\n");
     assert!(error.contains("listne"), "{error}");
 }
+
+/// Programs get the whole problem, with its stable type.
+#[test]
+fn a_refusal_is_told_to_programs_too() {
+    let stage = Stage::new(&[]);
+    stage.good(&["campaign", "create", "--name", "c", "--title", "Hi"]);
+    let error = stage.bad(&["campaign", "press", "c"]);
+    let problem: serde_json::Value = serde_json::from_str(error.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (problem["status"].as_u64(), problem["type"].as_str()),
+        (Some(409), Some("/problems/not_armed")),
+        "{error}"
+    );
+}
