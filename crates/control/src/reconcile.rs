@@ -155,10 +155,19 @@ impl Control {
         self.settle(campaign.id, |c| c.done(self.clock.now(), reading.books.clone())).await
     }
 
-    /// Before the deadline: whether every batch has its outcomes, and nothing is on its way to be sent again.
+    /// Before the deadline: whether every shard was expanded, every batch has its outcomes, and nothing is on its way to be
+    /// sent again.
     async fn is_settled(&self, campaign: &Campaign) -> Result<bool, ControlError> {
         let again = campaign.options.resend_ambiguous && !self.backend.batches.depth().await?.is_empty();
-        Ok(!again && self.nothing_open(campaign, false).await?)
+        Ok(!again && self.all_expanded(campaign).await? && self.nothing_open(campaign, false).await?)
+    }
+
+    /// A shard without users has nothing to wait for but its envelope: it is received before the campaign is done.
+    async fn all_expanded(&self, campaign: &Campaign) -> Result<bool, ControlError> {
+        let (Some(run), Some(frozen)) = (campaign.runs.last(), campaign.frozen()) else { return Ok(false) };
+        let known = self.backend.ledger.shards(campaign.id).await?;
+        let expanded = known.iter().filter(|s| s.epoch == run.epoch && s.expanded_at.is_some()).count();
+        Ok(expanded >= usize::from(frozen.shards))
     }
 
     async fn stopping(self: &Arc<Self>, campaign: &Campaign) -> Result<Step, ControlError> {

@@ -16,6 +16,9 @@ async fn done_when_everything_has_its_outcome_and_dead_tokens_leave_the_table() 
     for (i, key) in keys.iter().enumerate() {
         stage.send(*key, if i == 0 { Outcome::Unregistered } else { Outcome::Accepted }).await;
     }
+    stage.reconcile_for(Duration::from_secs(4)).await;
+    assert_eq!(stage.campaign().await.state, State::Sending, "shards are still to be expanded");
+    stage.expand_all().await;
     // The first user of the first batch has that token in the table; it registered before it died.
     let body = stage.shards[usize::from(keys[0].shard.0)].batch(keys[0].number).unwrap();
     let user = common::envelope::BatchBody::new(&body).users().next().unwrap();

@@ -75,11 +75,7 @@ async fn a_lost_answer_sends_nothing_twice() {
 async fn pressed_again_after_six_minutes_nothing_is_sent() {
     let stage = Stage::armed(60).await;
     stage.control.press(&who("first"), stage.id).await.unwrap();
-    let ledger = stage.parts.backend().ledger;
-    let epoch = stage.campaign().await.epoch;
-    for shard in (0..SHARDS).map(common::ids::ShardNo) {
-        ledger.mark_expanded(stage.id, epoch, shard, stage.clock.now()).await.unwrap();
-    }
+    stage.expand_all().await;
     let sent = stage.parts.shards.sent();
     tokio::time::advance(Duration::from_secs(360)).await;
     let again = stage.control.press(&who("second"), stage.id).await.unwrap();
@@ -124,6 +120,7 @@ async fn in_every_later_state_a_press_sends_nothing() {
     for key in stage.keys() {
         stage.send(key, Outcome::Accepted).await;
     }
+    stage.expand_all().await;
     stage.reconcile_for(Duration::from_secs(5)).await;
     let done = press().await.unwrap();
     assert_eq!((done.state, done.by.as_str()), (State::Done, "first"));

@@ -171,6 +171,14 @@ impl Stage {
         self.shards.iter().flat_map(of).collect()
     }
 
+    /// Every shard was expanded, as interim workers would say.
+    pub(super) async fn expand_all(&self) {
+        let (ledger, epoch) = (self.parts.backend().ledger, self.campaign().await.epoch);
+        for shard in (0..SHARDS).map(ShardNo) {
+            ledger.mark_expanded(self.id, epoch, shard, self.clock.now()).await.unwrap();
+        }
+    }
+
     /// Claims a batch as a worker would; `None` when it is not granted.
     pub(super) async fn claim(&self, key: BatchKey) -> Option<common::ids::Fence> {
         let shard = &self.shards[usize::from(key.shard.0)];
