@@ -28,6 +28,8 @@ impl InterimWorker {
 
     /// Writes the counter rows that changed.
     pub(crate) async fn flush_counters(&self) {
+        // One at a time: a row that was taken earlier must not be written over one that was taken later.
+        let _one_at_a_time = self.flushing.lock().await;
         let rows = self.counters().take(self.clock.now());
         for (campaign, row) in rows {
             if let Err(error) = self.backend.fleet.count(campaign, &row).await {

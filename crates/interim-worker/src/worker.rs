@@ -32,6 +32,7 @@ pub struct InterimWorker {
     held: Mutex<Option<Arc<Held>>>,
     opening: tokio::sync::Mutex<()>,
     counters: Mutex<CounterRows>,
+    pub(crate) flushing: tokio::sync::Mutex<()>,
     permits: Arc<Semaphore>,
     stopped: AtomicBool,
 }
@@ -56,6 +57,7 @@ impl InterimWorker {
             held: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
             counters: Mutex::new(CounterRows::new(id)),
+            flushing: tokio::sync::Mutex::default(),
             stopped: AtomicBool::new(false),
             backend,
             clock,
