@@ -135,6 +135,35 @@ pub struct ShardRecord {
     pub expanded_at: Option<UnixMs>,
 }
 
+impl ShardRecord {
+    /// That this attempt's envelope is on the queue.
+    #[must_use]
+    pub fn dispatched(shard: ShardNo, epoch: Epoch, attempt: u32, at: UnixMs) -> Self {
+        Self { shard, epoch, attempt, dispatched_at: at, expanded_at: None }
+    }
+
+    /// That all batches of the shard are on the batch queue.
+    #[must_use]
+    pub fn expanded(shard: ShardNo, epoch: Epoch, at: UnixMs) -> Self {
+        Self { shard, epoch, attempt: 0, dispatched_at: at, expanded_at: Some(at) }
+    }
+
+    /// What to store when `self` is reported and `stored` is there; `None` when nothing changes. A newer epoch replaces an
+    /// older one, and never the other way; within one, the highest attempt and the first expansion stay.
+    #[must_use]
+    pub fn onto(self, stored: Option<Self>) -> Option<Self> {
+        let Some(stored) = stored.filter(|s| s.epoch >= self.epoch) else { return Some(self) };
+        let mut next = stored;
+        if stored.epoch == self.epoch {
+            next.expanded_at = stored.expanded_at.or(self.expanded_at);
+            if self.expanded_at.is_none() && self.attempt >= stored.attempt {
+                (next.attempt, next.dispatched_at) = (self.attempt, self.dispatched_at);
+            }
+        }
+        (next != stored).then_some(next)
+    }
+}
+
 /// Decides a claim. Answers the record to store, or `None` when nothing changes.
 #[must_use]
 pub fn claim(stored: Option<&BatchRecord>, ask: &ClaimRequest) -> (ClaimAnswer, Option<BatchRecord>) {

@@ -327,32 +327,22 @@ impl World {
 
     pub(super) fn mark_dispatched(&mut self, epoch: Epoch, marks: &[(ShardNo, u32)]) {
         let at = self.now();
-        for &(shard, attempt) in marks {
-            let record = ShardRecord { shard, epoch, attempt, dispatched_at: at, expanded_at: None };
-            match self.shards.iter_mut().find(|s| s.shard == shard) {
-                None => self.shards.push(record),
-                Some(s) if s.epoch < epoch => *s = record,
-                Some(s) if s.epoch == epoch && s.expanded_at.is_none() => *s = record,
-                Some(_) => {}
-            }
-        }
+        marks
+            .iter()
+            .for_each(|(shard, attempt)| self.mark(ShardRecord::dispatched(*shard, epoch, *attempt, at)));
     }
 
     pub(super) fn mark_expanded(&mut self, epoch: Epoch, shard: ShardNo) {
-        let at = Some(self.now());
-        match self.shards.iter_mut().find(|s| s.shard == shard) {
-            Some(s) if s.epoch == epoch => s.expanded_at = s.expanded_at.or(at),
-            Some(s) if s.epoch > epoch => {}
-            Some(s) => {
-                *s = ShardRecord { shard, epoch, attempt: 0, dispatched_at: UnixMs(0), expanded_at: at }
-            }
-            None => self.shards.push(ShardRecord {
-                shard,
-                epoch,
-                attempt: 0,
-                dispatched_at: UnixMs(0),
-                expanded_at: at,
-            }),
+        let at = self.now();
+        self.mark(ShardRecord::expanded(shard, epoch, at));
+    }
+
+    fn mark(&mut self, new: ShardRecord) {
+        let stored = self.shards.iter().position(|s| s.shard == new.shard);
+        match (new.onto(stored.map(|i| self.shards[i])), stored) {
+            (Some(next), Some(i)) => self.shards[i] = next,
+            (Some(next), None) => self.shards.push(next),
+            (None, _) => {}
         }
     }
 

@@ -67,14 +67,10 @@ impl MemoryLedger {
     }
 
     /// Changes a shard's record, or makes a new one, unless it is of a newer epoch.
-    fn shard(&self, campaign: CampaignId, new: ShardRecord, merge: impl Fn(&mut ShardRecord)) {
+    fn mark(&self, campaign: CampaignId, new: ShardRecord) {
         let mut shards = lock(&self.shards);
-        match shards.get_mut(&(campaign, new.shard)) {
-            Some(stored) if stored.epoch > new.epoch => {}
-            Some(stored) if stored.epoch == new.epoch => merge(stored),
-            _ => {
-                shards.insert((campaign, new.shard), new);
-            }
+        if let Some(next) = new.onto(shards.get(&(campaign, new.shard)).copied()) {
+            shards.insert((campaign, new.shard), next);
         }
     }
 }
@@ -137,12 +133,7 @@ impl Ledger for MemoryLedger {
     ) -> Result<(), PortError> {
         let pass = self.faults.enter(Call::LedgerMarkDispatched)?;
         for (shard, attempt) in shards.iter().copied() {
-            let new = ShardRecord { shard, epoch, attempt, dispatched_at: at, expanded_at: None };
-            self.shard(campaign, new, |stored| {
-                if stored.attempt <= attempt {
-                    (stored.attempt, stored.dispatched_at) = (attempt, at);
-                }
-            });
+            self.mark(campaign, ShardRecord::dispatched(shard, epoch, attempt, at));
         }
         pass.answer(())
     }
@@ -155,10 +146,7 @@ impl Ledger for MemoryLedger {
         at: UnixMs,
     ) -> Result<(), PortError> {
         let pass = self.faults.enter(Call::LedgerMarkExpanded)?;
-        let new = ShardRecord { shard, epoch, attempt: 0, dispatched_at: at, expanded_at: Some(at) };
-        self.shard(campaign, new, |stored| {
-            stored.expanded_at.get_or_insert(at);
-        });
+        self.mark(campaign, ShardRecord::expanded(shard, epoch, at));
         pass.answer(())
     }
 }

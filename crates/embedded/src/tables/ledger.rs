@@ -125,13 +125,8 @@ impl Inner {
         self.tables.records.prefix(prefix).map(one).collect()
     }
 
-    /// Stores each shard's record as `merge` makes it, in one commit.
-    fn mark(
-        &self,
-        campaign: CampaignId,
-        new: impl Iterator<Item = ShardRecord>,
-        merge: impl Fn(ShardRecord, ShardRecord) -> Option<ShardRecord>,
-    ) -> Result<(), PortError> {
+    /// Stores what is reported of each shard, in one commit.
+    fn mark(&self, campaign: CampaignId, new: impl Iterator<Item = ShardRecord>) -> Result<(), PortError> {
         let _held = lock(&self.shards);
         // What this call has decided already: a later entry about the same shard sees it.
         let mut fresh: HashMap<ShardNo, ShardRecord> = HashMap::new();
@@ -140,12 +135,7 @@ impl Inner {
                 Some(record) => Some(*record),
                 None => self.read_shard(campaign, new.shard)?,
             };
-            let next = match stored {
-                Some(stored) if stored.epoch > new.epoch => None,
-                Some(stored) if stored.epoch == new.epoch => merge(stored, new),
-                _ => Some(new),
-            };
-            fresh.extend(next.map(|next| (next.shard, next)));
+            fresh.extend(new.onto(stored).map(|next| (next.shard, next)));
         }
         if fresh.is_empty() {
             return Ok(());
@@ -244,18 +234,8 @@ impl Ledger for LedgerTable {
         shards: &[(ShardNo, u32)],
         at: UnixMs,
     ) -> Result<(), PortError> {
-        let new = shards.iter().map(|(shard, attempt)| ShardRecord {
-            shard: *shard,
-            epoch,
-            attempt: *attempt,
-            dispatched_at: at,
-            expanded_at: None,
-        });
-        let merge = |stored: ShardRecord, new: ShardRecord| {
-            let (attempt, dispatched_at) = (new.attempt, new.dispatched_at);
-            (stored.attempt <= attempt).then_some(ShardRecord { attempt, dispatched_at, ..stored })
-        };
-        self.0.mark(campaign, new, merge)?;
+        let new = shards.iter().map(|(shard, attempt)| ShardRecord::dispatched(*shard, epoch, *attempt, at));
+        self.0.mark(campaign, new)?;
         self.0.tables.settle(WHAT).await
     }
 
@@ -266,11 +246,7 @@ impl Ledger for LedgerTable {
         shard: ShardNo,
         at: UnixMs,
     ) -> Result<(), PortError> {
-        let new = ShardRecord { shard, epoch, attempt: 0, dispatched_at: at, expanded_at: Some(at) };
-        let merge = |stored: ShardRecord, _| {
-            stored.expanded_at.is_none().then_some(ShardRecord { expanded_at: Some(at), ..stored })
-        };
-        self.0.mark(campaign, std::iter::once(new), merge)?;
+        self.0.mark(campaign, std::iter::once(ShardRecord::expanded(shard, epoch, at)))?;
         self.0.tables.settle(WHAT).await
     }
 }
