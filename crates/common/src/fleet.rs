@@ -182,13 +182,45 @@ impl CounterRows {
     }
 }
 
-/// Which campaign holds a fleet. One armed or sending campaign for each fleet.
+/// The fleet's one record: which campaign holds it (one armed or sending campaign for each fleet), and how large it
+/// is wanted. Workers read it several times a second, so it stays small.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Slot {
     /// Raised by every write.
     pub version: u64,
     /// The campaign; `None` when free.
     pub campaign: Option<CampaignId>,
+    /// What was last asked of `owl fleet scale`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<ScaleWish>,
+}
+
+/// How large somebody wants the fleet, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScaleWish {
+    /// Interim workers.
+    pub interim: u32,
+    /// Push workers.
+    pub push: u32,
+    /// Then both go to zero, unless a campaign holds the fleet: then as soon as it is over. `None`: until asked again.
+    pub until: Option<UnixMs>,
+    /// Who asked.
+    pub by: String,
+    /// When.
+    pub at: UnixMs,
+}
+
+/// Tasks of one role, as whoever runs them counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetSize {
+    /// What they do.
+    pub role: Role,
+    /// Wanted.
+    pub wanted: u32,
+    /// Running.
+    pub running: u32,
+    /// On their way.
+    pub pending: u32,
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ impl Control {
             if let Some(other) = self.slot_holder(&slot).await?.filter(holds_fleet) {
                 return Ok(Some(other));
             }
-            let next = Slot { version: slot.version + 1, campaign: Some(id) };
+            let next = Slot { version: slot.version + 1, campaign: Some(id), ..slot };
             if self.backend.campaigns.set_slot(&next).await? == Written::Yes {
                 return Ok(None);
             }
@@ -68,7 +68,7 @@ impl Control {
             if slot.campaign != Some(id) {
                 return Ok(false);
             }
-            let next = Slot { version: slot.version + 1, campaign: Some(id) };
+            let next = Slot { version: slot.version + 1, campaign: Some(id), ..slot };
             if self.backend.campaigns.set_slot(&next).await? == Written::Yes {
                 return Ok(true);
             }

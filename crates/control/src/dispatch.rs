@@ -75,5 +75,10 @@ impl Control {
 }
 
 fn entry(envelope: &ShardEnvelope) -> NewEnvelope {
-    NewEnvelope { body: envelope.encode(), fifo: Some(envelope.fifo_key()), delay: Duration::ZERO }
+    NewEnvelope {
+        body: envelope.encode(),
+        fifo: Some(envelope.fifo_key()),
+        delay: Duration::ZERO,
+        trace: None,
+    }
 }

@@ -145,7 +145,7 @@ impl MemoryQueue {
         let body = |t: &Ticket| inner.bodies.get(&t.seq).cloned().unwrap_or_default();
         tickets
             .iter()
-            .map(|t| Received { ack: ack_id(*t), body: body(t), receive_count: t.receive })
+            .map(|t| Received { ack: ack_id(*t), body: body(t), receive_count: t.receive, trace: None })
             .collect()
     }
 

@@ -174,7 +174,7 @@ async fn objects(b: &mut Bench) -> Checked {
 async fn campaigns(b: &mut Bench) -> Checked {
     let one = draft("one", b.now());
     let two = Campaign { version: 2, name: "two".to_owned(), ..one.clone() };
-    let slot = Slot { version: 1, campaign: Some(one.id) };
+    let slot = Slot { version: 1, campaign: Some(one.id), scale: None };
     b.backend().campaigns.create(&one).await?;
     b.backend().campaigns.update(&two).await?;
     b.backend().campaigns.set_slot(&slot).await?;

@@ -110,7 +110,12 @@ impl LogQueue {
         let mut bad = None;
         for (ticket, body) in taken {
             match body.read() {
-                Ok(body) => got.push(Received { ack: ack_id(ticket), body, receive_count: ticket.receive }),
+                Ok(body) => got.push(Received {
+                    ack: ack_id(ticket),
+                    body,
+                    receive_count: ticket.receive,
+                    trace: None,
+                }),
                 Err(why) => {
                     // It comes back after its visibility, and goes to the dead letters in the end.
                     tracing::error!(queue = shared.what, seq = ticket.seq, %why, "an envelope's body can't be read");

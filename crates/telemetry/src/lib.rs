@@ -1,0 +1,1 @@
+//! Metrics, log lines and traces of all services, declared in one place.
