@@ -1,4 +1,4 @@
-# 1.10: `use_lockfile` of the S3 backend. 6.40: what the checks know is 6.66.0 (tools/aws-schema.json).
+# 1.10: `use_lockfile` of the S3 backend. 6.66: the schema that the checks know (tools/aws-schema.json).
 terraform {
   required_version = ">= 1.10"
 

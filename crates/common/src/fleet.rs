@@ -33,6 +33,44 @@ impl Expect {
     }
 }
 
+/// What is said of the fleet that is expected; what is left out is as it was last scaled, or as usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expected {
+    /// Interim workers.
+    pub interim: Option<u32>,
+    /// Push workers.
+    pub push: Option<u32>,
+    /// How many of a hundred of them suffice, 1 to 100.
+    pub percent: Option<u8>,
+}
+
+impl Expected {
+    /// Nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The whole of it.
+    #[must_use]
+    pub fn or(&self, scaled: Option<&ScaleWish>) -> Expect {
+        let usual = Expect::default();
+        let (interim, push) = scaled.map_or((usual.interim, usual.push), |wish| (wish.interim, wish.push));
+        Expect {
+            interim: self.interim.unwrap_or(interim),
+            push: self.push.unwrap_or(push),
+            percent: self.percent.unwrap_or(usual.percent),
+        }
+    }
+}
+
+impl From<Expect> for Expected {
+    fn from(e: Expect) -> Self {
+        Self { interim: Some(e.interim), push: Some(e.push), percent: Some(e.percent) }
+    }
+}
+
 /// What a worker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -208,6 +246,8 @@ pub struct ScaleWish {
     pub by: String,
     /// When.
     pub at: UnixMs,
+    /// Whether whoever runs the tasks has noted it down; until then it is asked again.
+    pub noted: bool,
 }
 
 /// Tasks of one role, as whoever runs them counts.

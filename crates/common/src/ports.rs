@@ -138,8 +138,12 @@ pub trait Queue: Send + Sync {
     /// How full it is.
     async fn depth(&self) -> Result<Depth, PortError>;
 
-    /// Takes up to ten envelopes out of the dead-letter queue for good, and hands them over.
-    async fn take_dead(&self, max: usize) -> Result<Vec<Bytes>, PortError>;
+    /// Hands out up to ten envelopes of the dead-letter queue beside it, each hidden from the next such call for
+    /// `visibility`. They stay there until they are deleted.
+    async fn receive_dead(&self, max: usize, visibility: Duration) -> Result<Vec<Received>, PortError>;
+
+    /// Deletes up to ten dead letters for good.
+    async fn delete_dead(&self, acks: &[AckId]) -> Result<Vec<EntryResult>, PortError>;
 }
 
 /// An object's key and size.

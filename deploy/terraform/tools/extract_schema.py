@@ -93,11 +93,13 @@ def computed_object(classes, name):
 
 def block(classes, functions, name, main):
     """One block: attributes and nested blocks."""
-    body = classes[name] if main else classes[reference(name)]
+    body = classes[name] if main else classes.get(reference(name), "")
     text = body if main else functions[re.sub(r"(List|OutputReference)$", "", name).lower()]
     described, out = entries(text), {"a": {}, "b": {}}
     comment = r"^ +// (\w+) - computed: (\w+), optional: (\w+), required: (\w+)"
-    for attribute, computed, optional, required in re.findall(comment, body, re.M):
+    # The provider's own blocks have no such class: there, everything passes as optional.
+    members = re.findall(comment, body, re.M) or [(name, "false", "true", "false") for name in described]
+    for attribute, computed, optional, required in members:
         flags = "".join(c for c, on in (("r", required), ("o", optional), ("c", computed)) if on == "true")
         if attribute not in described:
             kind, nested = getter(body, attribute)

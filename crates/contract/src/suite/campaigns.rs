@@ -139,8 +139,14 @@ async fn list(b: &mut Bench) -> Checked {
 async fn slot(b: &mut Bench) -> Checked {
     let table = b.backend().campaigns;
     same("a slot never written", &table.slot().await?, &Slot::default())?;
-    let scale =
-        ScaleWish { interim: 20, push: 500, until: Some(b.now()), by: "sven".to_owned(), at: b.now() };
+    let scale = ScaleWish {
+        interim: 20,
+        push: 500,
+        until: Some(b.now()),
+        by: "sven".to_owned(),
+        at: b.now(),
+        noted: true,
+    };
     let slot = |version, taken: bool| {
         let scale = (!taken).then(|| scale.clone());
         Slot { version, campaign: taken.then(campaign), scale }

@@ -16,7 +16,6 @@ use common::time::{Clock, UnixMs};
 use contract::memory::{MemoryParts, TokioClock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What to build.
 pub struct Spec {
