@@ -13,6 +13,7 @@ mod frame;
 mod hpack;
 mod limits;
 mod request;
+pub mod server;
 mod slots;
 mod template;
 
