@@ -1,6 +1,10 @@
 //! Both gateways against the stand-ins, over real TLS and HTTP/2: what is answered, and what the journal proves.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may stop where something is not as they expect")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may stop where something is not as they expect"
+)]
 
 use common::content::Content;
 use common::device::{Platform, Target, TargetKind};

@@ -39,6 +39,32 @@ struct Driver<T> {
     done: Vec<Completion>,
 }
 
+impl<T> Drop for Driver<T> {
+    /// However its task ends, nobody waits for ever.
+    fn drop(&mut self) {
+        if let Ok(mut core) = self.link.core.try_borrow_mut() {
+            core.lost();
+        } else {
+            return;
+        }
+        self.settle(Instant::now());
+    }
+}
+
+impl<T> Driver<T> {
+    /// Delivers what ended; a connection that is spent takes no more; those who wait for streams are told of free ones.
+    fn settle(&mut self, now: Instant) {
+        self.link.core.borrow_mut().completions(&mut self.done);
+        self.link.learn(&self.done);
+        self.hub.mails.deliver(&mut self.done, now);
+        if self.link.is_spent() {
+            self.link.retire(self.hub.time(now) + limits::RETIRE_WITHIN);
+        } else if self.link.room() > 0 {
+            self.hub.turns.wake_first();
+        }
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// Does what can be done now; ready when the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -134,18 +160,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             self.alarm.as_mut().reset(next);
         }
         self.alarm.as_mut().poll(cx).is_ready()
-    }
-
-    /// Delivers what ended; a connection that is spent takes no more; those who wait for streams are told of free ones.
-    fn settle(&mut self, now: Instant) {
-        self.link.core.borrow_mut().completions(&mut self.done);
-        self.link.learn(&self.done);
-        self.hub.mails.deliver(&mut self.done, now);
-        if self.link.is_spent() {
-            self.link.retire(self.hub.time(now) + limits::RETIRE_WITHIN);
-        } else if self.link.room() > 0 {
-            self.hub.turns.wake_first();
-        }
     }
 
     /// Writes GOAWAY, ends TLS and our half of the connection.

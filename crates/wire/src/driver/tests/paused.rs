@@ -215,3 +215,17 @@ async fn a_slow_reader_loses_nobody() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_on_a_task_that_is_killed_hears_of_it() {
+    local(async {
+        let (bench, mut peer) = bench(100, 64 * 1024).await;
+        bench.submit(3, b"x");
+        peer.request().await.unwrap();
+        bench.driver.abort();
+        let ended = bench.settled().await;
+        assert!(ended.len() == 3 && ended.iter().all(|e| e.outcome == Outcome::Ambiguous(Doubt::Ended)));
+        assert!(bench.link.room() == 0 && bench.balances());
+    })
+    .await;
+}
