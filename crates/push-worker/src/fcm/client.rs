@@ -23,6 +23,9 @@ use wire::driver::{Pool, PoolState, Shape, Terms};
 /// Shortest time between two looks at the token's age (ours: an endpoint that gives short-lived tokens is not hurried).
 const RENEW_REST: Duration = Duration::from_secs(15);
 
+/// Buffers for bodies that are kept (ours; as many as a lane has batches on their way, as a rule).
+const SPARE_MAX: usize = 64;
+
 /// FCM, for one lane. Lives inside a `LocalSet`.
 pub struct FcmGateway {
     setup: Arc<FcmSetup>,
@@ -30,6 +33,8 @@ pub struct FcmGateway {
     open: RefCell<Option<Open>>,
     prepared: RefCell<Option<Rc<Prepared>>>,
     trouble: Rc<RefCell<Option<String>>>,
+    /// Buffers for bodies: some 40 KB that would be taken from the system and given back for each batch.
+    spare: RefCell<Vec<Vec<u8>>>,
 }
 
 /// What is open between the first prepare and the close.
@@ -50,8 +55,8 @@ impl FcmGateway {
     /// A gateway that has no connections yet: [`Gateway::prepare`] opens them.
     #[must_use]
     pub fn new(setup: Arc<FcmSetup>, clock: Arc<dyn Clock>) -> Self {
-        let (open, prepared, trouble) = Default::default();
-        Self { setup, clock, open, prepared, trouble }
+        let (open, prepared, trouble, spare) = Default::default();
+        Self { setup, clock, open, prepared, trouble, spare }
     }
 
     /// The pool, opened now if there was none.
@@ -82,6 +87,13 @@ impl FcmGateway {
         let made = Rc::new(template(&authority, self.setup.path.as_str(), &token.value));
         *known = Some((token.number, Rc::clone(&made)));
         made
+    }
+
+    fn keep(&self, text: Vec<u8>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_MAX {
+            spare.push(text);
+        }
     }
 
     async fn bearer(&self) -> Result<Credential, String> {
@@ -156,7 +168,8 @@ impl Gateway for FcmGateway {
             return group::all(pushes, Answer::NotSent, self.clock.now());
         };
         let now = self.clock.now();
-        let bodies = Bodies::new(pushes, &prepared.rendered, deadline_at, now);
+        let text = self.spare.borrow_mut().pop().unwrap_or_default();
+        let bodies = Bodies::new(text, pushes, &prepared.rendered, deadline_at, now);
         let template = self.template(&prepared, &token);
         let shape = Shape { template: &template, body_begins: b"", body_ends: b"" };
         let terms = Terms { may_write: may_send, patience };
@@ -165,6 +178,7 @@ impl Gateway for FcmGateway {
         let foreign = bodies.unsendable.iter().map(|&place| Answered { place, answer: unsendable, at: now });
         let mut answered: Vec<Answered> =
             group::answers(ended, &*self.clock, answer).chain(foreign).collect();
+        self.keep(bodies.into_text());
         self.settle(&mut answered, token.number).await;
         answered
     }

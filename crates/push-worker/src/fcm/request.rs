@@ -27,16 +27,21 @@ pub(super) struct Bodies {
 }
 
 impl Bodies {
-    pub(super) fn new(pushes: &[Push<'_>], rendered: &Rendered, deadline_at: UnixMs, now: UnixMs) -> Self {
+    /// Writes them into `text`, over what it held.
+    pub(super) fn new(
+        mut text: Vec<u8>,
+        pushes: &[Push<'_>],
+        rendered: &Rendered,
+        deadline_at: UnixMs,
+        now: UnixMs,
+    ) -> Self {
         // Whole seconds that are left, so that nothing is shown after the deadline.
         let ttl_s = deadline_at.since(now).as_secs();
         let messages: Vec<FcmAt> = rendered.fcm().map(|template| template.at(ttl_s)).collect();
         let each = messages.iter().map(FcmAt::len_without_target).max().unwrap_or(0) + TARGET_BYTES;
-        let mut bodies = Self {
-            text: Vec::with_capacity(each * pushes.len()),
-            ends: Vec::with_capacity(pushes.len()),
-            unsendable: Vec::new(),
-        };
+        text.clear();
+        text.reserve(each * pushes.len());
+        let mut bodies = Self { text, ends: Vec::with_capacity(pushes.len()), unsendable: Vec::new() };
         for push in pushes {
             match messages.get(rendered.place(push.locale)) {
                 Some(message) if push.target.platform() == Platform::Fcm => {
@@ -47,6 +52,11 @@ impl Bodies {
             }
         }
         bodies
+    }
+
+    /// The buffer, for other bodies.
+    pub(super) fn into_text(self) -> Vec<u8> {
+        self.text
     }
 
     /// The devices' requests, tagged with their places.
