@@ -1,7 +1,10 @@
 //! `cargo xtask`: what a developer and CI run. `test` is the whole of it, and installs what it needs.
 
+mod dockerfile;
+mod standins;
 mod steps;
 mod system;
+mod terraform;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

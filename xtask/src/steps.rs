@@ -19,7 +19,19 @@ pub(crate) fn test(only: Option<&str>) -> anyhow::Result<bool> {
     let mut failed = Vec::new();
     let steps: [(&str, &[&str]); 3] = [
         ("fmt", &["fmt", "--all", "--check"]),
-        ("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]),
+        (
+            "clippy",
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--all-features",
+                "--locked",
+                "--",
+                "--deny",
+                "warnings",
+            ],
+        ),
         ("doc", &["doc", "--workspace", "--no-deps", "--locked"]),
     ];
     for (name, args) in steps.into_iter().filter(|(name, _)| wanted(name)) {
@@ -36,6 +48,16 @@ pub(crate) fn test(only: Option<&str>) -> anyhow::Result<bool> {
     }
     if wanted("deny") && !deny()? {
         failed.push("deny");
+    }
+    if wanted("dockerfile") && !crate::dockerfile::lint()? {
+        failed.push("dockerfile");
+    }
+    if wanted("terraform") && !crate::terraform::check()? {
+        failed.push("terraform");
+    }
+    // The tests need them, so they are installed for both.
+    if (wanted("standins") || wanted("tests")) && !crate::standins::standins()? {
+        failed.push("standins");
     }
     if wanted("tests") && !tests()? {
         failed.push("tests");
@@ -111,7 +133,8 @@ impl Sum {
 
 fn tests() -> anyhow::Result<bool> {
     let began = Instant::now();
-    let mut child = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])
+    // With all features the three services' binaries are built too, which the multi-process tests start.
+    let mut child = cargo(&["test", "--workspace", "--all-features", "--locked", "--no-fail-fast"])
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo")?;

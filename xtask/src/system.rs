@@ -23,16 +23,18 @@ fn quiet(command: &[&str]) -> bool {
 /// Installs what is missing. On a system without apt, or without the right to, it says what to install.
 pub(crate) fn prepare() -> anyhow::Result<()> {
     let missing: Vec<_> = PACKAGES.iter().filter(|(_, there)| !quiet(there)).map(|(name, _)| *name).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    println!("installing {}", missing.join(", "));
+    if missing.is_empty() { Ok(()) } else { install(&missing) }
+}
+
+/// Installs these Debian packages.
+pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
+    println!("installing {}", packages.join(", "));
     let apt =
         |args: &[&str]| Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
     let update = apt(&["update", "-qq"]).context("this system has no apt-get");
-    let install = update.and_then(|_| Ok(apt(&[&["install", "-y", "-qq"], missing.as_slice()].concat())?));
+    let install = update.and_then(|_| Ok(apt(&[&["install", "-y", "-qq"], packages].concat())?));
     if !install.is_ok_and(|status| status.success()) {
-        bail!("install {} and run this again", missing.join(", "));
+        bail!("install {} and run this again", packages.join(", "));
     }
     Ok(())
 }

@@ -132,32 +132,50 @@ impl ApiLimits {
 const COUNT_MAX: u64 = 1 << 20;
 
 impl ApiConfig {
+    /// Everything that is wrong with it: the key, and why.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = self.wrong();
+        if !self.may_listen() {
+            faults.push(("listen".to_owned(), ApiError::Public(self.listen).to_string()));
+        }
+        faults
+    }
+
     /// Checks it; names every fault at once.
     ///
     /// # Errors
     /// What is wrong, for the person who started the service.
     pub fn check(&self) -> Result<(), ApiError> {
+        let faults: Vec<_> = self.wrong().into_iter().map(|(key, why)| format!("{key}: {why}")).collect();
+        if !faults.is_empty() {
+            return Err(ApiError::Config(faults.join("; ")));
+        }
+        if self.may_listen() { Ok(()) } else { Err(ApiError::Public(self.listen)) }
+    }
+
+    fn may_listen(&self) -> bool {
+        self.listen.ip().is_loopback() || self.allow_public
+    }
+
+    fn wrong(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
         for (name, n) in self.limits.numbers() {
             if n == 0 {
-                faults.push(format!("limits.{name} is 0; at least 1 is needed"));
+                faults.push((format!("limits.{name}"), "is 0; at least 1 is needed".to_owned()));
             }
             let is_count = !name.ends_with("_ms") && !name.contains("bytes");
             if is_count && n > COUNT_MAX {
-                faults.push(format!("limits.{name} is {n}; at most {COUNT_MAX} are allowed"));
+                let why = format!("is {n}; at most {COUNT_MAX} are allowed");
+                faults.push((format!("limits.{name}"), why));
             }
         }
         for host in &self.allowed_hosts {
             if host.parse::<axum::http::uri::Authority>().is_err() || host.contains('@') {
-                faults.push(format!("allowed_hosts: `{host}` is neither a name nor name:port"));
+                let why = format!("`{host}` is neither a name nor name:port");
+                faults.push(("allowed_hosts".to_owned(), why));
             }
         }
-        if !faults.is_empty() {
-            return Err(ApiError::Config(faults.join("; ")));
-        }
-        if self.listen.ip().is_loopback() || self.allow_public {
-            return Ok(());
-        }
-        Err(ApiError::Public(self.listen))
+        faults
     }
 }

@@ -9,6 +9,7 @@ mod guard;
 mod intake;
 mod lanes;
 mod problem;
+mod ready;
 mod requests;
 mod routes;
 mod server;
@@ -30,6 +31,7 @@ pub(crate) struct App {
     pub(crate) config: ApiConfig,
     pub(crate) lanes: lanes::Lanes,
     pub(crate) counts: requests::Counts,
+    pub(crate) ready: Arc<ready::Ready>,
 }
 
 /// As handlers get it.

@@ -8,7 +8,9 @@ use axum::middleware::Next;
 use axum::response::Response;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use telemetry::Reading;
+use telemetry::metrics::{API_REQUESTS_IN_FLIGHT, API_SHED, HTTP_REQUESTS, HTTP_SECONDS, Route, Status};
 use tracing::Instrument;
 
 /// The header that carries a request's id, both ways.
@@ -23,44 +25,33 @@ pub(crate) struct Peer {
     pub(crate) local: IpAddr,
 }
 
-/// Counters for `/metrics`.
+/// This API's own counts; the metrics are the whole process', which in tests holds several.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    by_class: [AtomicU64; 5],
     shed: AtomicU64,
-    in_flight: AtomicU64,
+    in_flight: AtomicI64,
 }
 
 impl Counts {
     pub(crate) fn shed(&self) {
+        API_SHED.one(());
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn answered(&self, status: u16) {
-        if let Some(count) = self.by_class.get(usize::from(status / 100).wrapping_sub(1)) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// The counters in Prometheus' text format.
+    /// Every metric in Prometheus' text format, with these counts in place of the process'.
     pub(crate) fn text(&self) -> String {
-        let mut out = String::from("# TYPE owl_api_requests_total counter\n");
-        for (class, count) in (1..).zip(&self.by_class) {
-            let n = count.load(Ordering::Relaxed);
-            out.push_str(&format!("owl_api_requests_total{{status=\"{class}xx\"}} {n}\n"));
-        }
-        let (shed, now) = (self.shed.load(Ordering::Relaxed), self.in_flight.load(Ordering::Relaxed));
-        out.push_str(&format!("# TYPE owl_api_shed_total counter\nowl_api_shed_total {shed}\n"));
-        out.push_str(&format!("# TYPE owl_api_requests_in_flight gauge\nowl_api_requests_in_flight {now}\n"));
-        out
+        let shed = Reading::Total(self.shed.load(Ordering::Relaxed));
+        let in_flight = Reading::Value(self.in_flight.load(Ordering::Relaxed));
+        telemetry::prometheus_with(&[(&API_SHED, shed), (&API_REQUESTS_IN_FLIGHT, in_flight)])
     }
 }
 
 /// Counts a request as under way, also when its future is dropped because the client went away.
-struct InFlight<'a>(&'a AtomicU64);
+struct InFlight<'a>(&'a AtomicI64);
 
 impl<'a> InFlight<'a> {
-    fn new(count: &'a AtomicU64) -> Self {
+    fn new(count: &'a AtomicI64) -> Self {
+        API_REQUESTS_IN_FLIGHT.add((), 1);
         count.fetch_add(1, Ordering::Relaxed);
         Self(count)
     }
@@ -68,6 +59,7 @@ impl<'a> InFlight<'a> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
+        API_REQUESTS_IN_FLIGHT.add((), -1);
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -78,6 +70,7 @@ pub(crate) async fn around(State(app): State<Arc<App>>, request: Request, next: 
     let id = request_id(request.headers());
     let began = app.control.clock().mono();
     let (method, route) = (request.method().clone(), route(&request));
+    let label = Route::of(&route);
     let span = tracing::info_span!("request", id, %method, route);
     let response = next.run(request).instrument(span.clone()).await;
     let mut response = problem::finish(response, &id);
@@ -86,7 +79,8 @@ pub(crate) async fn around(State(app): State<Arc<App>>, request: Request, next: 
     }
     harden(response.headers_mut());
     let took = app.control.clock().mono().saturating_sub(began);
-    app.counts.answered(response.status().as_u16());
+    HTTP_REQUESTS.one((label, Status::of(response.status().as_u16())));
+    HTTP_SECONDS.observe(label, took);
     span.in_scope(|| log(&response, took.as_millis()));
     response
 }
@@ -130,4 +124,25 @@ fn request_id(headers: &HeaderMap) -> String {
     };
     let given = headers.get(REQUEST_ID).and_then(|v| v.to_str().ok()).filter(good);
     given.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use telemetry::Label;
+
+    #[test]
+    fn every_route_is_counted_under_its_own_name() {
+        let router = include_str!("routes/mod.rs");
+        let routes: BTreeSet<_> =
+            router.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(routes.contains("/v1/campaigns/{id}/press"), "{routes:?}");
+        let counted: BTreeSet<_> =
+            Route::VALUES.iter().copied().filter(|v| *v != Route::None.value()).collect();
+        assert_eq!(
+            routes, counted,
+            "the table of metrics lists the routes: crates/telemetry/src/metrics/labels.rs"
+        );
+    }
 }

@@ -6,7 +6,7 @@ use common::audit::AuditEntry;
 use common::campaign::{Campaign, Options};
 use common::content::Content;
 use common::device::Environment;
-use common::fleet::{Slot, WorkerRow};
+use common::fleet::{FleetSize, Slot, WorkerRow};
 use common::ids::{CampaignId, SnapshotId};
 use common::time::UnixMs;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -255,6 +255,9 @@ pub struct FleetView {
     pub slot: Slot,
     /// Live workers.
     pub workers: Vec<WorkerRow>,
+    /// Tasks by role, by whoever runs them; empty where all roles run in one process.
+    #[serde(default)]
+    pub sizes: Vec<FleetSize>,
 }
 
 /// Answer of `GET /v1/audit`.

@@ -33,6 +33,44 @@ impl Expect {
     }
 }
 
+/// What is said of the fleet that is expected; what is left out is as it was last scaled, or as usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expected {
+    /// Interim workers.
+    pub interim: Option<u32>,
+    /// Push workers.
+    pub push: Option<u32>,
+    /// How many of a hundred of them suffice, 1 to 100.
+    pub percent: Option<u8>,
+}
+
+impl Expected {
+    /// Nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The whole of it.
+    #[must_use]
+    pub fn or(&self, scaled: Option<&ScaleWish>) -> Expect {
+        let usual = Expect::default();
+        let (interim, push) = scaled.map_or((usual.interim, usual.push), |wish| (wish.interim, wish.push));
+        Expect {
+            interim: self.interim.unwrap_or(interim),
+            push: self.push.unwrap_or(push),
+            percent: self.percent.unwrap_or(usual.percent),
+        }
+    }
+}
+
+impl From<Expect> for Expected {
+    fn from(e: Expect) -> Self {
+        Self { interim: Some(e.interim), push: Some(e.push), percent: Some(e.percent) }
+    }
+}
+
 /// What a worker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -182,13 +220,47 @@ impl CounterRows {
     }
 }
 
-/// Which campaign holds a fleet. One armed or sending campaign for each fleet.
+/// The fleet's one record: which campaign holds it (one armed or sending campaign for each fleet), and how large it
+/// is wanted. Workers read it several times a second, so it stays small.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Slot {
     /// Raised by every write.
     pub version: u64,
     /// The campaign; `None` when free.
     pub campaign: Option<CampaignId>,
+    /// What was last asked of `owl fleet scale`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<ScaleWish>,
+}
+
+/// How large somebody wants the fleet, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScaleWish {
+    /// Interim workers.
+    pub interim: u32,
+    /// Push workers.
+    pub push: u32,
+    /// Then both go to zero, unless a campaign holds the fleet: then as soon as it is over. `None`: until asked again.
+    pub until: Option<UnixMs>,
+    /// Who asked.
+    pub by: String,
+    /// When.
+    pub at: UnixMs,
+    /// Whether whoever runs the tasks has noted it down; until then it is asked again.
+    pub noted: bool,
+}
+
+/// Tasks of one role, as whoever runs them counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetSize {
+    /// What they do.
+    pub role: Role,
+    /// Wanted.
+    pub wanted: u32,
+    /// Running.
+    pub running: u32,
+    /// On their way.
+    pub pending: u32,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The words of Superb Owl: ids, limits, campaigns, envelopes, the ledger's rules, and the ports to the outside.
 //!
 //! Everything here is either data or a pure decision over data. Nothing here opens a file, a socket or a clock by
-//! itself: the adapters (`embedded`, later `aws`) do the I/O behind the [`ports`], and the services drive it.
+//! itself: the adapters (`embedded`, `aws`) do the I/O behind the [`ports`], and the services drive it.
 
 pub mod audit;
 pub mod campaign;
@@ -19,6 +19,7 @@ pub mod queue;
 pub mod report;
 pub mod snapshot;
 pub mod time;
+pub mod trace;
 pub mod watch;
 mod wire;
 

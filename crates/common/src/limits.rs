@@ -91,5 +91,8 @@ pub const HEARTBEAT_GOOD_FOR: Duration = Duration::from_secs(5);
 pub const HEARTBEAT_EVERY: Duration = Duration::from_millis(500);
 /// Batches of one ledger bucket: neighbours that are read together and share a partition.
 pub const LEDGER_BUCKET: u32 = 100;
+/// Most tasks of one role that `owl fleet scale` takes (AWS: an ECS service has at most 5,000 tasks; ours: a typing
+/// mistake must not cost a year's budget).
+pub const FLEET_TASKS_MAX: u32 = 2_000;
 /// Attempts for one device, the first included, before it is recorded with its last answer (ours).
 pub const ATTEMPTS_MAX: u8 = 6;

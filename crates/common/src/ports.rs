@@ -8,13 +8,14 @@ use crate::audit::AuditEntry;
 use crate::campaign::Campaign;
 use crate::device::{DeviceRow, Target, UserDevices};
 use crate::envelope::NewEnvelope;
-use crate::fleet::{CounterRow, Slot, WorkerRow};
+use crate::fleet::{CounterRow, FleetSize, Role, Slot, WorkerRow};
 use crate::ids::{BatchNo, CampaignId, Epoch, ShardNo, WorkerId};
 use crate::ledger::{
     BatchRecord, ClaimAnswer, ClaimRequest, CloseRequest, CompleteAnswer, CompleteRequest, RenewRequest,
     ShardRecord,
 };
 use crate::time::UnixMs;
+use crate::trace::TraceParent;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::ops::Range;
@@ -82,6 +83,8 @@ pub struct Received {
     pub body: Bytes,
     /// How often it was handed out, this time included.
     pub receive_count: u32,
+    /// The trace that was sent with it, or none: a backend within one process may drop it.
+    pub trace: Option<TraceParent>,
 }
 
 /// How full a queue is. On SQS these are approximate.
@@ -135,8 +138,12 @@ pub trait Queue: Send + Sync {
     /// How full it is.
     async fn depth(&self) -> Result<Depth, PortError>;
 
-    /// Takes up to ten envelopes out of the dead-letter queue for good, and hands them over.
-    async fn take_dead(&self, max: usize) -> Result<Vec<Bytes>, PortError>;
+    /// Hands out up to ten envelopes of the dead-letter queue beside it, each hidden from the next such call for
+    /// `visibility`. They stay there until they are deleted.
+    async fn receive_dead(&self, max: usize, visibility: Duration) -> Result<Vec<Received>, PortError>;
+
+    /// Deletes up to ten dead letters for good.
+    async fn delete_dead(&self, acks: &[AckId]) -> Result<Vec<EntryResult>, PortError>;
 }
 
 /// An object's key and size.
@@ -211,6 +218,11 @@ pub trait Campaigns: Send + Sync {
     async fn update(&self, next: &Campaign) -> Result<Written, PortError>;
     /// Reads one, with all that was written before.
     async fn get(&self, id: CampaignId) -> Result<Option<Campaign>, PortError>;
+    /// Only its version, with all that was written before: what every worker asks several times a second, so an adapter
+    /// that pays by the size of a record keeps it apart. It may run ahead of a `get` that began earlier, never behind one.
+    async fn version(&self, id: CampaignId) -> Result<Option<u64>, PortError> {
+        Ok(self.get(id).await?.map(|campaign| campaign.version))
+    }
     /// The newest `limit` campaigns, newest first.
     async fn list(&self, limit: usize) -> Result<Vec<Campaign>, PortError>;
     /// Reads the fleet's slot.
@@ -319,6 +331,15 @@ pub trait Audit: Send + Sync {
     async fn append(&self, entry: &AuditEntry) -> Result<(), PortError>;
     /// The newest entries, newest first.
     async fn list(&self, limit: usize) -> Result<Vec<AuditEntry>, PortError>;
+}
+
+/// Whoever starts and stops the workers' tasks. Absent where somebody else does: within one process, or by hand.
+#[async_trait]
+pub trait Scaling: Send + Sync {
+    /// Both roles' sizes.
+    async fn sizes(&self) -> Result<Vec<FleetSize>, PortError>;
+    /// Wants this many tasks of a role. Answers when it is noted down, not when they run.
+    async fn scale(&self, role: Role, wanted: u32) -> Result<(), PortError>;
 }
 
 /// All ports of one backend.

@@ -3,7 +3,7 @@
 
 use crate::campaign::Campaign;
 use crate::envelope::Head;
-use crate::ids::Epoch;
+use crate::ids::{CampaignId, Epoch};
 use crate::limits::LOOK_GOOD_FOR;
 use crate::plan::{Gate, gate};
 use crate::ports::{Campaigns, PortError};
@@ -59,7 +59,7 @@ impl Watch {
     pub async fn look(&self) -> Result<View, PortError> {
         let began = self.clock.mono();
         let campaign = match self.campaigns.slot().await?.campaign {
-            Some(id) => self.campaigns.get(id).await?.map(Arc::new),
+            Some(id) => self.newest(id).await?,
             None => None,
         };
         let mut slot = self.view.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,6 +74,17 @@ impl Watch {
             *slot = Some(view.clone());
         }
         Ok(view)
+    }
+
+    /// The record as of now: the one from the last look while its version stands, so that looking stays cheap.
+    async fn newest(&self, id: CampaignId) -> Result<Option<Arc<Campaign>>, PortError> {
+        let version = self.campaigns.version(id).await?;
+        let known = self.campaign().filter(|old| old.id == id && Some(old.version) == version);
+        match (known, version) {
+            (Some(known), _) => Ok(Some(known)),
+            (None, Some(_)) => Ok(self.campaigns.get(id).await?.map(Arc::new)),
+            (None, None) => Ok(None),
+        }
     }
 
     /// Whether an envelope may be acted upon now, by the last good look. A look that is too old, or that saw another

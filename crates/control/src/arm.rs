@@ -3,7 +3,7 @@
 use crate::preflight::{Facts, Preflight, check};
 use crate::{Control, ControlError, Who};
 use common::campaign::{Campaign, Decision, Refusal, Stamp, State};
-use common::fleet::{Expect, Slot};
+use common::fleet::{Expected, ScaleWish, Slot};
 use common::ids::CampaignId;
 use common::limits::HEARTBEAT_GOOD_FOR;
 use common::ports::Written;
@@ -19,8 +19,8 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ArmRequest {
-    /// The fleet that is expected.
-    pub expect: Expect,
+    /// The fleet that is expected: as it was last scaled, where nothing is said.
+    pub expect: Expected,
     /// Checks to override, with the reason.
     pub overrides: BTreeMap<String, String>,
     /// How long to wait for the fleet to load the snapshot, in milliseconds.
@@ -29,12 +29,12 @@ pub struct ArmRequest {
 
 impl Default for ArmRequest {
     fn default() -> Self {
-        Self { expect: Expect::default(), overrides: BTreeMap::new(), wait_ms: 20_000 }
+        Self { expect: Expected::default(), overrides: BTreeMap::new(), wait_ms: 20_000 }
     }
 }
 
 /// Whether a campaign in this state keeps the fleet for itself.
-fn holds_fleet(campaign: &Campaign) -> bool {
+pub(crate) fn holds_fleet(campaign: &Campaign) -> bool {
     matches!(campaign.state, State::Armed | State::Sending | State::Stopping)
 }
 
@@ -52,7 +52,7 @@ impl Control {
             if let Some(other) = self.slot_holder(&slot).await?.filter(holds_fleet) {
                 return Ok(Some(other));
             }
-            let next = Slot { version: slot.version + 1, campaign: Some(id) };
+            let next = Slot { version: slot.version + 1, campaign: Some(id), ..slot };
             if self.backend.campaigns.set_slot(&next).await? == Written::Yes {
                 return Ok(None);
             }
@@ -68,7 +68,7 @@ impl Control {
             if slot.campaign != Some(id) {
                 return Ok(false);
             }
-            let next = Slot { version: slot.version + 1, campaign: Some(id) };
+            let next = Slot { version: slot.version + 1, campaign: Some(id), ..slot };
             if self.backend.campaigns.set_slot(&next).await? == Written::Yes {
                 return Ok(true);
             }
@@ -76,7 +76,14 @@ impl Control {
         Err(ControlError::Busy)
     }
 
-    async fn slot_holder(&self, slot: &Slot) -> Result<Option<Campaign>, ControlError> {
+    /// Whether somebody asked for another size. Looked at after `keep_fleet`: a scaling that comes later sees the campaign armed.
+    async fn was_scaled_since(&self, before: Option<&ScaleWish>) -> Result<bool, ControlError> {
+        let now = self.backend.campaigns.slot().await?.scale;
+        let when = |wish: Option<&ScaleWish>| wish.map(|w| (w.at, w.interim, w.push));
+        Ok(when(before) != when(now.as_ref()))
+    }
+
+    pub(crate) async fn slot_holder(&self, slot: &Slot) -> Result<Option<Campaign>, ControlError> {
         match slot.campaign {
             Some(id) => Ok(self.backend.campaigns.get(id).await?),
             None => Ok(None),
@@ -87,11 +94,7 @@ impl Control {
     ///
     /// # Errors
     /// When there is no such campaign.
-    pub async fn preflight(
-        &self,
-        id: CampaignId,
-        expect: Option<&Expect>,
-    ) -> Result<Preflight, ControlError> {
+    pub async fn preflight(&self, id: CampaignId, expect: &Expected) -> Result<Preflight, ControlError> {
         let campaign = self.get(id).await?;
         self.checks(&campaign, expect, &BTreeMap::new()).await
     }
@@ -99,17 +102,17 @@ impl Control {
     pub(crate) async fn checks(
         &self,
         campaign: &Campaign,
-        expect: Option<&Expect>,
+        expect: &Expected,
         overrides: &BTreeMap<String, String>,
     ) -> Result<Preflight, ControlError> {
         let now = self.clock.now();
         let slot = self.backend.campaigns.slot().await?;
         let holder = self.slot_holder(&slot).await?.filter(|c| c.id != campaign.id && holds_fleet(c));
         let workers = self.backend.fleet.workers(now.minus(HEARTBEAT_GOOD_FOR)).await?;
-        let armed = campaign.armed.as_ref().map(|a| a.expect.clone());
+        let armed = campaign.armed.as_ref().filter(|_| expect.is_empty()).map(|a| a.expect.clone());
         let facts = Facts {
             campaign,
-            expect: &expect.cloned().or(armed).unwrap_or_default(),
+            expect: &armed.unwrap_or_else(|| expect.or(slot.scale.as_ref())),
             workers: &workers,
             shards: self.backend.shards.depth().await?,
             batches: self.backend.batches.depth().await?,
@@ -132,8 +135,10 @@ impl Control {
         request: &ArmRequest,
     ) -> Result<Campaign, ControlError> {
         check_overrides(&request.overrides)?;
+        let scaled = self.backend.campaigns.slot().await?.scale;
+        let expect = request.expect.or(scaled.as_ref());
         let stamp = || Stamp::new(&who.name, self.clock.now());
-        let decide = |c: &Campaign| c.arm(stamp(), request.expect.clone(), request.overrides.clone());
+        let decide = |c: &Campaign| c.arm(stamp(), expect.clone(), request.overrides.clone());
         // Refuse what the state forbids before anything is staged.
         match decide(&self.get(id).await?) {
             Decision::Refuse(no) => return Err(no.into()),
@@ -144,7 +149,7 @@ impl Control {
         let give_up = self.clock.mono() + Duration::from_millis(request.wait_ms);
         loop {
             let campaign = self.get(id).await?;
-            let preflight = self.checks(&campaign, Some(&request.expect), &request.overrides).await?;
+            let preflight = self.checks(&campaign, &expect.clone().into(), &request.overrides).await?;
             if preflight.go {
                 let checked = (campaign.content_id, campaign.snapshot.as_ref().map(|s| s.id));
                 let unchanged = |c: &Campaign| (c.content_id, c.snapshot.as_ref().map(|s| s.id)) == checked;
@@ -153,6 +158,10 @@ impl Control {
                 if armed.by_us && !self.keep_fleet(id).await? {
                     self.disarm(who, id).await?;
                     return Err(lost_fleet().into());
+                }
+                if armed.by_us && self.was_scaled_since(scaled.as_ref()).await? {
+                    self.disarm(who, id).await?;
+                    return Err(scaled_meanwhile().into());
                 }
                 return Ok(armed.campaign);
             }
@@ -182,6 +191,11 @@ fn changed_meanwhile() -> Decision {
 pub(crate) fn lost_fleet() -> Refusal {
     let detail = "another campaign was given the fleet at the same moment: look at `owl campaign list`, then try again";
     Refusal { code: "fleet_taken", detail: detail.to_owned() }
+}
+
+fn scaled_meanwhile() -> Refusal {
+    let detail = "the fleet was scaled while it was being armed: look at `owl fleet status`, then arm again";
+    Refusal { code: "changed", detail: detail.to_owned() }
 }
 
 fn check_overrides(overrides: &BTreeMap<String, String>) -> Result<(), ControlError> {

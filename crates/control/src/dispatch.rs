@@ -8,8 +8,11 @@ use common::envelope::{NewEnvelope, ShardEnvelope};
 use common::limits::QUEUE_CALL_ENTRIES_MAX;
 use common::plan::undispatched;
 use common::ports::EntryResult;
+use common::trace::TraceParent;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::time::Duration;
+use telemetry::metrics::Queue::Shards;
+use telemetry::metrics::{ENVELOPES, Event, QUEUE_FAILURES};
 
 /// How often a failed entry is sent again before it is left to the reconciler.
 const TRIES: u32 = 5;
@@ -42,38 +45,53 @@ impl Control {
 
     /// Sends in calls of ten, all at once. Answers those that are on the queue.
     async fn send_all<'a>(&self, envelopes: &'a [ShardEnvelope]) -> Vec<&'a ShardEnvelope> {
-        let calls = envelopes.chunks(QUEUE_CALL_ENTRIES_MAX).map(|ten| self.send_ten(ten));
+        let trace = telemetry::trace::current();
+        let calls = envelopes.chunks(QUEUE_CALL_ENTRIES_MAX).map(|ten| self.send_ten(ten, trace.as_ref()));
         let calls: FuturesUnordered<_> = calls.collect();
         calls.collect::<Vec<_>>().await.concat()
     }
 
-    async fn send_ten<'a>(&self, ten: &'a [ShardEnvelope]) -> Vec<&'a ShardEnvelope> {
+    async fn send_ten<'a>(
+        &self,
+        ten: &'a [ShardEnvelope],
+        trace: Option<&TraceParent>,
+    ) -> Vec<&'a ShardEnvelope> {
         let (mut left, mut sent): (Vec<&ShardEnvelope>, Vec<_>) = (ten.iter().collect(), Vec::new());
         for attempt in 0..TRIES {
             if attempt > 0 {
                 tokio::time::sleep(PAUSE * 2_u32.pow(attempt - 1)).await;
             }
-            let entries: Vec<_> = left.iter().map(|e| entry(e)).collect();
+            let entries: Vec<_> = left.iter().map(|e| entry(e, trace)).collect();
             match self.backend.shards.send(&entries).await {
                 Ok(results) => {
                     let (ok, failed): (Vec<_>, Vec<_>) =
                         left.into_iter().zip(results).partition(|(_, r)| *r == EntryResult::Ok);
+                    ENVELOPES.add_len((Shards, Event::Sent), ok.len());
+                    QUEUE_FAILURES.add_len(Shards, failed.len());
                     sent.extend(ok.into_iter().map(|(e, _)| e));
                     left = failed.into_iter().map(|(e, _)| e).collect();
                 }
-                Err(error) => tracing::warn!(%error, attempt, "shard envelopes were not sent"),
+                Err(error) => {
+                    QUEUE_FAILURES.one(Shards);
+                    tracing::warn!(%error, attempt, "shard envelopes were not sent");
+                }
             }
             if left.is_empty() {
                 break;
             }
         }
         if !left.is_empty() {
-            tracing::error!(left = left.len(), "shard envelopes are left to the reconciler");
+            tracing::warn!(left = left.len(), "shard envelopes are left to the reconciler");
         }
         sent
     }
 }
 
-fn entry(envelope: &ShardEnvelope) -> NewEnvelope {
-    NewEnvelope { body: envelope.encode(), fifo: Some(envelope.fifo_key()), delay: Duration::ZERO }
+fn entry(envelope: &ShardEnvelope, trace: Option<&TraceParent>) -> NewEnvelope {
+    NewEnvelope {
+        body: envelope.encode(),
+        fifo: Some(envelope.fifo_key()),
+        delay: Duration::ZERO,
+        trace: trace.cloned(),
+    }
 }

@@ -5,13 +5,17 @@
 
 mod arm;
 mod books;
+mod counted;
 mod dispatch;
 mod error;
+mod measure;
 mod operations;
 pub mod preflight;
 mod press;
 mod receipts;
 mod reconcile;
+mod redrive;
+mod scale;
 mod status;
 
 pub use arm::ArmRequest;
@@ -21,9 +25,11 @@ pub use preflight::{Check, Light, Preflight};
 pub use press::{PressResult, Receipt};
 pub use receipts::{DeviceReceipt, UserReceipt};
 pub use reconcile::Step;
+pub use redrive::{RedriveRequest, Redriven};
+pub use scale::{ScaleRequest, Scaled};
 pub use status::{Report, Status, Tally};
 
-use common::ports::Backend;
+use common::ports::{Backend, Scaling};
 use common::time::Clock;
 use std::sync::Arc;
 
@@ -52,6 +58,10 @@ pub struct Control {
     pub(crate) dispatching: tokio::sync::Mutex<()>,
     pub(crate) reconciling: reconcile::Memory,
     pub(crate) auditing: Arc<tokio::sync::Semaphore>,
+    /// Whoever starts and stops the workers' tasks, where somebody does.
+    pub(crate) scaling: Option<Arc<dyn Scaling>>,
+    pub(crate) counted: counted::Counted,
+    pub(crate) scaled_at: std::sync::Mutex<Option<std::time::Duration>>,
 }
 
 impl std::fmt::Debug for Control {
@@ -61,12 +71,29 @@ impl std::fmt::Debug for Control {
 }
 
 impl Control {
-    /// A service on this backend.
+    /// A service on this backend, in which nobody starts or stops workers.
     #[must_use]
     pub fn new(backend: Backend, clock: Arc<dyn Clock>) -> Arc<Self> {
-        let reconciling = reconcile::Memory::default();
-        let auditing = Arc::new(tokio::sync::Semaphore::new(operations::AUDITS_MAX as usize));
-        Arc::new(Self { backend, clock, dispatching: tokio::sync::Mutex::new(()), reconciling, auditing })
+        Self::with_scaling(backend, clock, None)
+    }
+
+    /// A service on this backend that can have workers started and stopped.
+    #[must_use]
+    pub fn with_scaling(
+        backend: Backend,
+        clock: Arc<dyn Clock>,
+        scaling: Option<Arc<dyn Scaling>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            backend,
+            clock,
+            dispatching: tokio::sync::Mutex::new(()),
+            reconciling: reconcile::Memory::default(),
+            auditing: Arc::new(tokio::sync::Semaphore::new(operations::AUDITS_MAX as usize)),
+            scaling,
+            counted: counted::Counted::default(),
+            scaled_at: std::sync::Mutex::default(),
+        })
     }
 
     /// The ports that it works on.

@@ -8,6 +8,7 @@ use common::device::BadField;
 use common::ids::CampaignId;
 use common::ports::Written;
 use std::sync::Arc;
+use telemetry::metrics::AUDIT_LOST;
 
 /// How often a change is tried against a record that others keep changing.
 const TRIES: usize = 50;
@@ -191,6 +192,7 @@ impl Control {
         let entry =
             AuditEntry { at: self.clock.now(), by, from, action: action.to_owned(), campaign, result };
         let Ok(permit) = Arc::clone(&self.auditing).try_acquire_owned() else {
+            AUDIT_LOST.one(());
             tracing::error!(
                 action = entry.action,
                 by = entry.by,
@@ -202,6 +204,7 @@ impl Control {
         tokio::spawn(async move {
             let _permit = permit;
             if let Err(error) = this.backend.audit.append(&entry).await {
+                AUDIT_LOST.one(());
                 tracing::error!(%error, action = entry.action, by = entry.by, "audit entry was not written");
             }
         });

@@ -7,6 +7,7 @@ use common::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
+use telemetry::metrics::{PRESS_RECEIPT_SECONDS, PRESSES, Pressed};
 
 /// A receipt comes within a second; what is not dispatched by then is the reconciler's.
 const RECEIPT: Duration = Duration::from_millis(700);
@@ -48,6 +49,20 @@ impl Control {
     /// Why the state does not allow it. Once the gate is written, this answers a receipt even when envelopes are still
     /// missing: the reconciler sends them.
     pub async fn press(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Receipt, ControlError> {
+        let began = self.clock.mono();
+        let pressed = self.press_now(who, id).await;
+        PRESS_RECEIPT_SECONDS.observe((), self.clock.mono().saturating_sub(began));
+        PRESSES.one(match &pressed {
+            Ok(Receipt { result: PressResult::Pressed, .. }) => Pressed::First,
+            Ok(Receipt { result: PressResult::AlreadyPressed, .. }) => Pressed::Again,
+            Err(ControlError::Refused(_) | ControlError::NotFound(_)) => Pressed::Refused,
+            Err(_) => Pressed::Failed,
+        });
+        pressed
+    }
+
+    #[tracing::instrument(name = "press", skip_all, fields(campaign = %id))]
+    async fn press_now(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Receipt, ControlError> {
         let stamp = || Stamp::new(&who.name, self.clock.now());
         let changed = self.change(who, "campaign.press", id, |c| c.press(stamp())).await?;
         let shards = changed.campaign.frozen().map_or(0, |f| f.shards);
@@ -63,11 +78,11 @@ impl Control {
         match tokio::time::timeout(RECEIPT, self.dispatch(campaign)).await {
             Ok(Ok(dispatched)) => dispatched,
             Ok(Err(error)) => {
-                tracing::error!(campaign = %campaign.id, %error, "dispatch failed; the reconciler goes on");
+                tracing::warn!(campaign = %campaign.id, %error, "dispatch failed; the reconciler goes on");
                 0
             }
             Err(_) => {
-                tracing::error!(campaign = %campaign.id, "dispatch is slow; the reconciler goes on");
+                tracing::warn!(campaign = %campaign.id, "dispatch is slow; the reconciler goes on");
                 0
             }
         }
@@ -77,6 +92,7 @@ impl Control {
     ///
     /// # Errors
     /// Why the state does not allow it.
+    #[tracing::instrument(name = "canary", skip_all, fields(campaign = %id))]
     pub async fn canary(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Campaign, ControlError> {
         let stamp = || Stamp::new(&who.name, self.clock.now());
         let changed = self.change(who, "campaign.canary", id, |c| c.canary(stamp())).await?;
@@ -97,6 +113,7 @@ impl Control {
     ///
     /// # Errors
     /// Why the state does not allow it, or that another campaign has the fleet by now.
+    #[tracing::instrument(name = "resume", skip_all, fields(campaign = %id))]
     pub async fn resume(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Campaign, ControlError> {
         let stamp = || Stamp::new(&who.name, self.clock.now());
         if let common::campaign::Decision::Refuse(no) = self.get(id).await?.resume(stamp()) {

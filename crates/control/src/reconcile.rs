@@ -3,13 +3,12 @@
 
 use crate::{Control, ControlError, Who};
 use common::campaign::{Campaign, State};
-use common::fleet::CounterRow;
 use common::ids::{CampaignId, Epoch};
 use common::limits::{HEARTBEAT_EVERY, LOOK_GOOD_FOR};
-use common::outcome::{Class, Outcome};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use telemetry::metrics::RECONCILER_FAILURES;
 use tokio_util::sync::CancellationToken;
 
 /// How often the loop steps.
@@ -53,10 +52,15 @@ struct Seen {
 }
 
 impl Control {
-    /// Steps until shutdown.
+    /// Steps until shutdown, and measures the queues beside it: a slow queue must not hold up the steps.
     pub async fn run_reconciler(self: Arc<Self>, shutdown: CancellationToken) {
+        tokio::join!(self.step_until(&shutdown), self.measure_until(&shutdown));
+    }
+
+    async fn step_until(self: &Arc<Self>, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             if let Err(error) = self.reconcile().await {
+                RECONCILER_FAILURES.one(());
                 tracing::warn!(%error, "reconciler step failed; it is tried again");
             }
             tokio::select! {
@@ -73,11 +77,17 @@ impl Control {
     /// When the campaigns can't be listed; the next step tries again.
     pub async fn reconcile(self: &Arc<Self>) -> Result<Vec<(CampaignId, Step)>, ControlError> {
         let mut steps = Vec::new();
+        if let Err(error) = self.keep_scale().await {
+            tracing::warn!(%error, "the fleet's size was not passed on; it is tried again");
+        }
         for id in self.wanting().await? {
             match self.reconcile_one(id).await {
                 Ok(Step::Idle) => {}
                 Ok(step) => steps.push((id, step)),
-                Err(error) => tracing::warn!(campaign = %id, %error, "not reconciled; it is tried again"),
+                Err(error) => {
+                    RECONCILER_FAILURES.one(());
+                    tracing::warn!(campaign = %id, %error, "not reconciled; it is tried again");
+                }
             }
         }
         Ok(steps)
@@ -214,9 +224,7 @@ impl Control {
     /// The ledger is read when the workers' counters say that everything has its outcome, or, since a worker that dies
     /// takes its last count with it, when they stand still.
     async fn worth_reading(&self, campaign: &Campaign) -> Result<bool, ControlError> {
-        let from = campaign.runs.first().map_or(0, |r| r.stamp.at.0.div_euclid(1000));
-        let rows = self.backend.fleet.counters(campaign.id, from).await?;
-        let settled = rows.iter().map(settled).sum();
+        let settled = self.counted(campaign).await?.settled();
         let devices = campaign.snapshot.as_ref().map_or(0, common::campaign::SnapshotRef::device_count);
         Ok(self.reconciling.worth(campaign.id, settled, settled >= devices, self.clock.mono()))
     }
@@ -229,12 +237,6 @@ fn wants(campaign: &Campaign) -> bool {
         State::Done => campaign.tokens_removed.is_none(),
         State::Draft | State::Building | State::Failed | State::Stopped => false,
     }
-}
-
-/// Devices that got their outcome in this row.
-fn settled(row: &CounterRow) -> u64 {
-    let is_final = |byte: u8| Outcome::from_byte(byte).0.class() != Class::Pending;
-    row.outcomes.iter().filter(|(byte, _)| is_final(*byte)).map(|(_, n)| u64::from(*n)).sum()
 }
 
 impl Memory {

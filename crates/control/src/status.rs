@@ -47,15 +47,18 @@ impl Tally {
     #[must_use]
     pub fn of(rows: &[CounterRow]) -> Self {
         let mut tally = Self::default();
-        for row in rows {
-            tally.batches += u64::from(row.batches);
-            tally.fifo_envelopes += u64::from(row.shards_received);
-            tally.expanded += u64::from(row.expanded);
-            for (byte, n) in &row.outcomes {
-                tally.outcome(*byte, u64::from(*n), row.second);
-            }
-        }
+        rows.iter().for_each(|row| tally.add(row));
         tally
+    }
+
+    /// Adds a row.
+    pub(crate) fn add(&mut self, row: &CounterRow) {
+        self.batches += u64::from(row.batches);
+        self.fifo_envelopes += u64::from(row.shards_received);
+        self.expanded += u64::from(row.expanded);
+        for (byte, n) in &row.outcomes {
+            self.outcome(*byte, u64::from(*n), row.second);
+        }
     }
 
     fn outcome(&mut self, byte: u8, n: u64, second: i64) {
@@ -123,6 +126,7 @@ fn pair(depth: Depth) -> (u64, u64) {
 }
 
 impl Control {
+    /// All rows, each read now.
     async fn tally(&self, campaign: &Campaign) -> Result<Tally, ControlError> {
         let Some(first) = campaign.runs.first() else { return Ok(Tally::default()) };
         let rows = self.backend.fleet.counters(campaign.id, first.stamp.at.0.div_euclid(1000)).await?;
@@ -135,7 +139,7 @@ impl Control {
     /// When there is no such campaign.
     pub async fn status(&self, id: CampaignId) -> Result<Status, ControlError> {
         let campaign = self.get(id).await?;
-        let so_far = self.tally(&campaign).await?;
+        let so_far = self.counted(&campaign).await?;
         let epoch = campaign.runs.last().map(|r| r.epoch);
         let shards = if epoch.is_some() { self.backend.ledger.shards(id).await? } else { Vec::new() };
         let of_run = || shards.iter().filter(|s| Some(s.epoch) == epoch);

@@ -8,6 +8,7 @@ use common::outcome::Class;
 use common::plan::in_canary;
 use common::ports::{Ledger, PortError};
 use common::snapshot::Shard;
+use common::trace::TraceParent;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -69,8 +70,9 @@ pub(crate) fn calls<'a>(
     head: &'a Head,
     shard: &'a Shard,
     numbers: &'a [BatchNo],
+    trace: Option<&'a TraceParent>,
 ) -> impl Iterator<Item = Vec<NewEnvelope>> + 'a {
-    let mut left = numbers.iter().filter_map(move |n| envelope(head, shard, *n)).peekable();
+    let mut left = numbers.iter().filter_map(move |n| envelope(head, shard, *n, trace)).peekable();
     std::iter::from_fn(move || {
         let (mut call, mut bytes) = (Vec::with_capacity(QUEUE_CALL_ENTRIES_MAX), 0);
         while call.len() < QUEUE_CALL_ENTRIES_MAX {
@@ -83,9 +85,10 @@ pub(crate) fn calls<'a>(
     })
 }
 
-fn envelope(head: &Head, shard: &Shard, number: BatchNo) -> Option<NewEnvelope> {
+fn envelope(head: &Head, shard: &Shard, number: BatchNo, trace: Option<&TraceParent>) -> Option<NewEnvelope> {
     let (body, (_, devices)) = (shard.batch(number)?, shard.batch_counts(number)?);
     let key = BatchKey { shard: shard.shard, number };
     let batch = BatchEnvelope { head: head.clone(), key, attempt: 0, only: Vec::new(), devices, body };
-    Some(NewEnvelope::plain(batch.encode()))
+    let trace = telemetry::trace::of_batch(trace, number.0);
+    Some(NewEnvelope { trace, ..NewEnvelope::plain(batch.encode()) })
 }

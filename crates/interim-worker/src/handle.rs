@@ -13,6 +13,9 @@ use common::limits::LOOK_EVERY;
 use common::plan::{self, Gate};
 use common::ports::{AckId, PortError, Received};
 use std::time::Duration;
+use telemetry::metrics::Queue::Shards;
+use telemetry::metrics::{ENVELOPES, Event, Expansion, QUEUE_FAILURES, SHARD_EXPAND_SECONDS, SHARDS};
+use tracing::Instrument;
 
 /// Longest time that a given-back envelope stays hidden.
 const GIVE_BACK_MAX: Duration = Duration::from_secs(8);
@@ -36,6 +39,15 @@ enum End {
     GiveBack,
 }
 
+fn label(handled: Handled) -> Expansion {
+    match handled {
+        Handled::Expanded => Expansion::Expanded,
+        Handled::Dropped => Expansion::Dropped,
+        Handled::GivenBack => Expansion::GivenBack,
+        Handled::Poison => Expansion::Unreadable,
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(transparent)]
@@ -47,27 +59,41 @@ enum Trouble {
 impl InterimWorker {
     /// Handles one envelope that was received.
     pub(crate) async fn handle(&self, received: Received) -> Handled {
-        let envelope = match ShardEnvelope::decode(&received.body) {
-            Ok(envelope) => envelope,
+        let handled = match ShardEnvelope::decode(&received.body) {
+            Ok(envelope) => {
+                let (campaign, epoch, shard) = (envelope.head.campaign, envelope.head.epoch, envelope.shard);
+                let span = tracing::info_span!("shard", %campaign, %epoch, %shard);
+                telemetry::trace::follow(&span, received.trace.as_ref());
+                self.handle_readable(&received, &envelope).instrument(span).await
+            }
             Err(error) => {
                 let (receives, bytes) = (received.receive_count, received.body.len());
                 tracing::error!(%error, receives, bytes, "unreadable shard envelope, left for the dead-letter queue");
-                return Handled::Poison;
+                Handled::Poison
             }
         };
+        SHARDS.one(label(handled));
+        handled
+    }
+
+    async fn handle_readable(&self, received: &Received, envelope: &ShardEnvelope) -> Handled {
+        let began = self.clock.mono();
         let keep = Keep::start(self.backend.shards.clone(), received.ack.clone());
-        let end = self.expand(&envelope, &keep).await;
+        let end = self.expand(envelope, &keep).await;
         drop(keep);
         let (campaign, shard) = (envelope.head.campaign, envelope.shard);
         match end {
             Ok(End::Delete(handled)) => {
+                if handled == Handled::Expanded {
+                    SHARD_EXPAND_SECONDS.observe((), self.clock.mono().saturating_sub(began));
+                }
                 self.delete(&received.ack).await;
                 handled
             }
-            Ok(End::GiveBack) => self.give_back(&received).await,
+            Ok(End::GiveBack) => self.give_back(received).await,
             Err(error) => {
                 tracing::warn!(%campaign, %shard, %error, "shard not expanded, given back");
-                self.give_back(&received).await
+                self.give_back(received).await
             }
         }
     }
@@ -126,9 +152,13 @@ impl InterimWorker {
     }
 
     async fn delete(&self, ack: &AckId) {
-        if let Err(error) = self.backend.shards.delete(std::slice::from_ref(ack)).await {
-            // It comes back, is found expanded, and is deleted then.
-            tracing::warn!(%error, "shard envelope not deleted");
+        match self.backend.shards.delete(std::slice::from_ref(ack)).await {
+            Ok(_) => ENVELOPES.one((Shards, Event::Deleted)),
+            Err(error) => {
+                QUEUE_FAILURES.one(Shards);
+                // It comes back, is found expanded, and is deleted then.
+                tracing::warn!(%error, "shard envelope not deleted");
+            }
         }
     }
 
@@ -136,8 +166,12 @@ impl InterimWorker {
         // At once when leaving; else later each time, so that an outage does not eat up the receives.
         let pause = LOOK_EVERY.saturating_mul(1 << received.receive_count.min(10)).min(GIVE_BACK_MAX);
         let pause = if self.is_stopped() { Duration::ZERO } else { pause };
-        if let Err(error) = self.backend.shards.hide(std::slice::from_ref(&received.ack), pause).await {
-            tracing::warn!(%error, "shard envelope not given back");
+        match self.backend.shards.hide(std::slice::from_ref(&received.ack), pause).await {
+            Ok(_) => ENVELOPES.one((Shards, Event::GivenBack)),
+            Err(error) => {
+                QUEUE_FAILURES.one(Shards);
+                tracing::warn!(%error, "shard envelope not given back");
+            }
         }
         Handled::GivenBack
     }

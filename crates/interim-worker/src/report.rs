@@ -39,7 +39,9 @@ impl InterimWorker {
         }
     }
 
-    fn row(&self) -> WorkerRow {
+    /// The heartbeat row as it would be written now.
+    #[must_use]
+    pub fn row(&self) -> WorkerRow {
         let progress = self.progress.borrow().clone();
         let campaign = self.watch.campaign();
         WorkerRow {

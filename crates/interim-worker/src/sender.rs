@@ -8,6 +8,8 @@ use common::snapshot::Shard;
 use futures::{StreamExt, stream};
 use std::sync::Arc;
 use std::time::Duration;
+use telemetry::metrics::Queue::Batches;
+use telemetry::metrics::{ENVELOPES, Event, QUEUE_FAILURES};
 
 /// Pause before the first repetition; doubled for each further one.
 const BACK_OFF: Duration = Duration::from_millis(50);
@@ -31,7 +33,8 @@ pub(crate) async fn send_all(
     open: &(dyn Fn() -> bool + Sync),
     count: &(dyn Fn(usize) + Sync),
 ) -> SendEnd {
-    let numbered = calls(head, shard, numbers).enumerate();
+    let trace = telemetry::trace::current();
+    let numbered = calls(head, shard, numbers, trace.as_ref()).enumerate();
     let sent = stream::iter(numbered).map(|(n, call)| send_call(queue, call, n, open, count));
     let mut sent = sent.buffer_unordered(in_flight.max(1));
     let mut end = SendEnd::All;
@@ -61,9 +64,12 @@ async fn send_call(
             Ok(answers) => {
                 let before = call.len();
                 call = failed(call, &answers);
+                ENVELOPES.add_len((Batches, Event::Sent), before - call.len());
+                QUEUE_FAILURES.add_len(Batches, call.len());
                 count(before - call.len());
             }
             Err(error) => {
+                QUEUE_FAILURES.one(Batches);
                 tracing::warn!(%error, entries = call.len(), "batch envelopes not sent, trying again");
             }
         }

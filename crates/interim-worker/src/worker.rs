@@ -9,10 +9,12 @@ use common::ids::{CampaignId, SnapshotId, WorkerId};
 use common::limits::{HEARTBEAT_EVERY, LOOK_EVERY, QUEUE_CALL_ENTRIES_MAX, SHARD_VISIBILITY};
 use common::ports::{Backend, PortError, Received};
 use common::time::{Clock, UnixMs};
-use common::watch::Watch;
+use common::watch::{View, Watch};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use telemetry::metrics::Queue::Shards;
+use telemetry::metrics::{ENVELOPES, Event, QUEUE_FAILURES, SNAPSHOT_LOAD_SECONDS};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -71,6 +73,12 @@ impl InterimWorker {
     #[must_use]
     pub fn id(&self) -> WorkerId {
         self.id
+    }
+
+    /// Its last good look at the slot's campaign.
+    #[must_use]
+    pub fn view(&self) -> Option<View> {
+        self.watch.view()
     }
 
     /// Works until `shutdown`, then drains: nothing new is taken, what was begun is finished or given back.
@@ -136,8 +144,11 @@ impl InterimWorker {
             Ok(_) => (Some(snapshot), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        let prepare_ms = self.clock.mono().saturating_sub(began).as_millis();
-        let prepare_ms = u64::try_from(prepare_ms).unwrap_or(u64::MAX);
+        let took = self.clock.mono().saturating_sub(began);
+        if trouble.is_none() {
+            SNAPSHOT_LOAD_SECONDS.observe((), took);
+        }
+        let prepare_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match &trouble {
             None => tracing::info!(%campaign, %snapshot, prepare_ms, "snapshot loaded"),
             Some(trouble) => tracing::warn!(%campaign, %snapshot, trouble, "snapshot not loaded"),
@@ -184,8 +195,12 @@ impl InterimWorker {
     /// Never dropped half way: an envelope that was handed out to a dropped call would stay hidden for seconds.
     async fn receive(&self, max: usize) -> Vec<Received> {
         match self.backend.shards.receive(max, self.config.receive_wait, SHARD_VISIBILITY).await {
-            Ok(received) => received,
+            Ok(received) => {
+                ENVELOPES.add_len((Shards, Event::Received), received.len());
+                received
+            }
             Err(error) => {
+                QUEUE_FAILURES.one(Shards);
                 tracing::warn!(%error, "shard envelopes not received");
                 tokio::time::sleep(PAUSE).await;
                 Vec::new()

@@ -297,7 +297,8 @@ async fn a_poison_envelope_is_left_for_the_dead_letters() {
     let world = World::pressed(Spec::default()).await;
     let worker = loaded(&world).await;
     let fifo = Some(world.shard_envelope(0, Scope::All).fifo_key());
-    let poison = common::envelope::NewEnvelope { body: "not it".into(), fifo, delay: Duration::ZERO };
+    let poison =
+        common::envelope::NewEnvelope { fifo, ..common::envelope::NewEnvelope::plain("not it".into()) };
     world.parts.shards.send(&[poison]).await.expect("sent");
     assert_eq!(worker.step().await, [Handled::Poison]);
     for _ in 0..common::limits::RECEIVES_MAX {

@@ -64,6 +64,8 @@ pub(crate) enum Command {
     /// The workers.
     #[command(subcommand)]
     Fleet(fleet::FleetCommand),
+    /// Put dead letters back on their queue, and remove those whose campaign is over.
+    Redrive(fleet::RedriveArgs),
     /// Run stand-in APNs and FCM gateways (they cannot reach a phone).
     Gateways(Box<loadtest::gateways::GatewayArgs>),
 }

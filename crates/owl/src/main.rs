@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod logging;
 mod output;
+mod plan;
 mod process;
 mod up;
 

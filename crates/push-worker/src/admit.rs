@@ -3,6 +3,7 @@
 
 use crate::control::Admission;
 use crate::lane::{Lane, Prepared};
+use crate::measure;
 use crate::retry;
 use common::device::Platform;
 use common::envelope::{BatchEnvelope, Head, NewEnvelope};
@@ -10,9 +11,13 @@ use common::ids::{CampaignId, Epoch};
 use common::limits::{LOOK_EVERY, QUEUE_DELAY_MAX};
 use common::plan::{self, Gate};
 use common::ports::{AckId, EntryResult, Received};
+use common::trace::TraceParent;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
+use telemetry::metrics::Queue::Batches;
+use telemetry::metrics::{ENVELOPES, Event, QUEUE_FAILURES};
+use tracing::Span;
 
 /// Longest time that a given-back envelope stays hidden.
 const GIVE_BACK_MAX: Duration = Duration::from_secs(8);
@@ -38,6 +43,10 @@ pub(crate) struct Admitted {
     pub(crate) receive_count: u32,
     /// By platform.
     pub(crate) parts: [Part; 2],
+    /// What is done for it happens in here.
+    pub(crate) span: Span,
+    /// Goes on with every envelope that is made of this one.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 enum Verdict {
@@ -46,6 +55,15 @@ enum Verdict {
     Hide(Duration),
     /// Send a copy that comes later, then delete this one.
     Postpone(Duration),
+}
+
+/// A span for one envelope, which goes on with the trace that came with it.
+fn span(batch: &BatchEnvelope, trace: Option<&TraceParent>) -> Span {
+    let (head, key, attempt) = (&batch.head, batch.key, batch.attempt);
+    let (campaign, epoch) = (head.campaign, head.epoch);
+    let span = tracing::info_span!("batch", %campaign, %epoch, shard = %key.shard, batch = %key, attempt);
+    telemetry::trace::follow(&span, trace);
+    span
 }
 
 /// How long a given-back envelope is hidden: longer each time, so that an outage does not eat up its receives.
@@ -61,6 +79,7 @@ impl Lane {
             match BatchEnvelope::decode(&r.body) {
                 Ok(batch) => batches.push((r, batch)),
                 Err(error) => {
+                    ENVELOPES.one((Batches, Event::Unreadable));
                     let (receives, bytes) = (r.receive_count, r.body.len());
                     tracing::error!(%error, receives, bytes, "unreadable batch envelope, left for the dead-letter queue");
                 }
@@ -72,12 +91,14 @@ impl Lane {
         for (r, batch) in batches {
             match self.verdict(&r, &batch, prepared.as_ref(), &newest) {
                 Verdict::Go(parts) => {
-                    admitted.push(Admitted { batch, ack: r.ack, receive_count: r.receive_count, parts });
+                    let span = span(&batch, r.trace.as_ref());
+                    let Received { ack, receive_count, trace, .. } = r;
+                    admitted.push(Admitted { batch, ack, receive_count, parts, span, trace });
                 }
                 Verdict::Delete => delete.push(r.ack),
                 Verdict::Hide(pause) => self.hide(&[r.ack], pause).await,
                 Verdict::Postpone(after) => {
-                    if self.send_copy(&batch, after).await {
+                    if self.send_copy(&batch, after, r.trace).await {
                         delete.push(r.ack);
                     }
                 }
@@ -170,13 +191,16 @@ impl Lane {
     }
 
     /// Sends a copy of an envelope that comes later (no later than just before the deadline), as the same attempt.
-    async fn send_copy(&self, batch: &BatchEnvelope, after: Duration) -> bool {
+    async fn send_copy(&self, batch: &BatchEnvelope, after: Duration, trace: Option<TraceParent>) -> bool {
         let left = batch.head.deadline_at.since(self.shared.clock.now());
         let delay = after.min(left.saturating_sub(LOOK_EVERY)).min(QUEUE_DELAY_MAX);
-        let copy = NewEnvelope { delay, ..NewEnvelope::plain(batch.encode()) };
+        let copy = NewEnvelope { delay, trace, ..NewEnvelope::plain(batch.encode()) };
         let sent = self.shared.backend.batches.send(&[copy]).await;
         let in_queue = matches!(sent.as_deref(), Ok([EntryResult::Ok]));
-        if !in_queue {
+        if in_queue {
+            ENVELOPES.one((Batches, Event::SentLater));
+        } else {
+            QUEUE_FAILURES.one(Batches);
             tracing::warn!(batch = %batch.key, "batch envelope not postponed, it comes back by itself");
         }
         in_queue
@@ -184,16 +208,21 @@ impl Lane {
 
     /// Deletes up to ten envelopes; what fails comes back, and is deleted then.
     pub(crate) async fn delete(&self, acks: &[AckId]) {
-        if !acks.is_empty()
-            && let Err(error) = self.shared.backend.batches.delete(acks).await
-        {
+        if acks.is_empty() {
+            return;
+        }
+        let deleted = self.shared.backend.batches.delete(acks).await;
+        measure::acked(Event::Deleted, &deleted);
+        if let Err(error) = deleted {
             tracing::warn!(%error, envelopes = acks.len(), "batch envelopes not deleted");
         }
     }
 
     /// Hides up to ten envelopes; what fails comes back when its visibility ends.
     pub(crate) async fn hide(&self, acks: &[AckId], pause: Duration) {
-        if let Err(error) = self.shared.backend.batches.hide(acks, pause).await {
+        let hidden = self.shared.backend.batches.hide(acks, pause).await;
+        measure::acked(Event::GivenBack, &hidden);
+        if let Err(error) = hidden {
             tracing::warn!(%error, envelopes = acks.len(), "batch envelopes not hidden");
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::admit::{Admitted, Part, give_back_pause};
 use crate::lane::Lane;
+use crate::measure;
 use common::device::Platform;
 use common::envelope::BatchEnvelope;
 use common::ids::Fence;
@@ -9,8 +10,11 @@ use common::ledger::{ClaimAnswer, ClaimRequest, RenewRequest};
 use common::limits::{BATCH_VISIBILITY, CLAIM_LEASE, CLAIM_MARGIN, LOOK_EVERY};
 use common::outcome::Outcome;
 use common::ports::AckId;
+use common::trace::TraceParent;
 use std::cell::Cell;
 use std::time::Duration;
+use telemetry::metrics::{CLAIMS, Claim};
+use tracing::Span;
 
 /// A claim is renewed this often while its answers are waited for: three times in a lease less its margin.
 const RENEW_EVERY: Duration = Duration::from_secs(2);
@@ -28,6 +32,10 @@ pub(crate) struct InHand {
     pub(crate) lease_end: Cell<Duration>,
     /// Nothing is left to do for it.
     pub(crate) finished: Cell<bool>,
+    /// What is done for it happens in here.
+    pub(crate) span: Span,
+    /// Goes on with every envelope that is made of this one.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 impl InHand {
@@ -73,6 +81,7 @@ impl Lane {
         match self.shared.backend.ledger.claim_many(campaign, &asks).await {
             Ok(answers) => self.sort_claims(first, answers, began).await,
             Err(error) => {
+                CLAIMS.add_len(Claim::Failed, asks.len());
                 tracing::warn!(%campaign, %error, batches = asks.len(), "batches not claimed, given back");
                 self.put_back(&first).await;
                 Vec::new()
@@ -92,11 +101,12 @@ impl Lane {
     ) -> Vec<InHand> {
         let (mut held, mut delete) = (Vec::new(), Vec::new());
         for (a, answer) in admitted.into_iter().zip(answers) {
+            CLAIMS.one(measure::claim(&answer));
             match answer {
                 ClaimAnswer::Granted { fence, unsent, .. } => {
                     let (lease_end, finished) = (Cell::new(began + CLAIM_LEASE), Cell::new(false));
-                    let Admitted { batch, ack, parts, .. } = a;
-                    held.push(InHand { batch, ack, fence, unsent, parts, lease_end, finished });
+                    let Admitted { batch, ack, parts, span, trace, .. } = a;
+                    held.push(InHand { batch, ack, fence, unsent, parts, lease_end, finished, span, trace });
                 }
                 ClaimAnswer::Done | ClaimAnswer::Stale => {
                     self.refund(&a.parts);

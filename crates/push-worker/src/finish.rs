@@ -3,6 +3,7 @@
 
 use crate::claim::InHand;
 use crate::lane::Lane;
+use crate::measure;
 use crate::retry;
 use crate::send::Turn;
 use common::envelope::NewEnvelope;
@@ -11,6 +12,7 @@ use common::limits::QUEUE_CALL_ENTRIES_MAX;
 use common::plan::Gate;
 use common::ports::EntryResult;
 use std::time::Duration;
+use telemetry::metrics::{BATCHES_COMPLETED, Completion, QUEUE_FAILURES, Queue};
 
 /// Pause between repetitions of a call that failed.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -43,6 +45,7 @@ impl Lane {
     fn log(&self, group: &[Over<'_>], deleted: usize) {
         for over in group {
             let (head, again) = (&over.hand.batch.head, over.turn.later.iter().map(Vec::len).sum::<usize>());
+            let _in = over.hand.span.enter();
             tracing::debug!(
                 campaign = %head.campaign, epoch = head.epoch.0, batch = %over.hand.batch.key,
                 attempt = over.hand.batch.attempt, results = over.turn.results.len(), again, "batch finished"
@@ -77,6 +80,7 @@ impl Lane {
         let envelopes = retry::envelopes(batch, &over.turn.later, self.shared.clock.now());
         let new = |(e, delay): (common::envelope::BatchEnvelope, Duration)| NewEnvelope {
             delay,
+            trace: over.hand.trace.clone(),
             ..NewEnvelope::plain(e.encode())
         };
         envelopes.into_iter().map(new).collect()
@@ -93,10 +97,14 @@ impl Lane {
             let envelopes: Vec<_> = call.iter().map(|(_, e)| e.clone()).collect();
             match self.shared.backend.batches.send(&envelopes).await {
                 Ok(answers) => {
+                    measure::sent_later(&answers);
                     let mut answers = answers.into_iter();
                     call.retain(|_| answers.next() != Some(EntryResult::Ok));
                 }
-                Err(error) => tracing::warn!(%error, "later tries not on the queue yet"),
+                Err(error) => {
+                    QUEUE_FAILURES.one(Queue::Batches);
+                    tracing::warn!(%error, "later tries not on the queue yet");
+                }
             }
             let in_time = self.holds_until(end, call.iter().map(|(n, _)| &group[*n]));
             if call.is_empty() || !in_time {
@@ -129,6 +137,7 @@ impl Lane {
                 }
                 Err(error) => {
                     let batches = group.len();
+                    BATCHES_COMPLETED.add_len(Completion::Failed, batches);
                     tracing::error!(%campaign, %error, batches, "batches not completed within their leases, their devices may be sent twice");
                     return vec![false; batches];
                 }
@@ -139,8 +148,10 @@ impl Lane {
 
     fn completed(&self, over: &Over<'_>, answer: CompleteAnswer) -> bool {
         let head = &over.hand.batch.head;
+        BATCHES_COMPLETED.one(measure::completion(&answer));
         match answer {
             CompleteAnswer::Taken { .. } | CompleteAnswer::Merged => {
+                measure::settled(&over.turn.counted, head.pressed_at);
                 let mut rows = self.shared.counters();
                 let row = rows.at(head.campaign, self.shared.clock.now());
                 row.batches += 1;

@@ -12,6 +12,7 @@ impl Shared {
     pub async fn report(&self) {
         let row = self.row();
         self.tell_of_connections(&row);
+        self.measure(&row);
         if let Err(error) = self.backend.fleet.beat(&row).await {
             tracing::warn!(%error, "heartbeat not written");
         }

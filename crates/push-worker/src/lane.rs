@@ -15,6 +15,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use telemetry::metrics::Queue::Batches;
+use telemetry::metrics::{ENVELOPES, Event, QUEUE_FAILURES};
 
 /// Pause when there is nothing that may be taken, or receiving failed.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -140,6 +142,7 @@ impl Lane {
             links: links.iter().map(|l| l.gateway.link()).collect(),
             rehearsal: !links.is_empty() && links.iter().all(|l| l.gateway.is_rehearsal()),
             claims: self.claims.get(),
+            devices_in_flight: self.permits.used(),
         };
         if let Some(place) = self.shared.lanes().get_mut(self.index) {
             *place = report;
@@ -181,8 +184,12 @@ impl Lane {
         }
         let wait = self.shared.config.receive_wait;
         match self.shared.backend.batches.receive(batches, wait, BATCH_VISIBILITY).await {
-            Ok(received) => Some(Taken { received, room }),
+            Ok(received) => {
+                ENVELOPES.add_len((Batches, Event::Received), received.len());
+                Some(Taken { received, room })
+            }
             Err(error) => {
+                QUEUE_FAILURES.one(Batches);
                 tracing::warn!(%error, "batch envelopes not received");
                 None
             }

@@ -14,9 +14,11 @@ mod fate;
 mod finish;
 mod heartbeat;
 mod lane;
+mod measure;
 mod pacing;
 mod permits;
 mod retry;
+mod secret;
 mod send;
 mod shared;
 mod work;
@@ -24,5 +26,6 @@ mod worker;
 
 pub use config::PushConfig;
 pub use lane::Lane;
+pub use secret::Secret;
 pub use shared::{Assignment, Shared};
 pub use worker::{MakeGateways, PushWorker};

@@ -36,7 +36,6 @@ impl Permits {
     }
 
     /// Devices that room is held for.
-    #[cfg(test)]
     pub(crate) fn used(&self) -> usize {
         self.used.get()
     }

@@ -6,12 +6,14 @@ use crate::claim::InHand;
 use crate::fate::{Around, Fate, fate, is_success, wants_second_try};
 use crate::gateway::{Answer, Answered, Gateway, Push};
 use crate::lane::Lane;
+use crate::measure;
 use crate::retry::{self, Later};
 use common::device::Platform;
 use common::ledger::DeviceResult;
 use common::outcome::Outcome;
 use std::rc::Rc;
 use std::time::Duration;
+use tracing::Instrument;
 
 /// A gateway that took nothing of a whole batch is left alone for this long.
 const UNREACHABLE_PAUSE: Duration = Duration::from_millis(500);
@@ -72,7 +74,10 @@ impl Lane {
     async fn request(&self, hand: &InHand, gateway: &dyn Gateway, pushes: &[Push<'_>]) -> Vec<Answered> {
         let may_send = || self.may_send(hand);
         let (deadline_at, patience) = (hand.batch.head.deadline_at, self.shared.config.patience);
-        let mut answers = gateway.send(pushes, deadline_at, &may_send, patience).await;
+        let span = measure::group_span(hand, gateway.platform(), pushes.len());
+        let began = self.shared.clock.mono();
+        let sending = gateway.send(pushes, deadline_at, &may_send, patience);
+        let mut answers = sending.instrument(span.clone()).await;
         if answers.len() != pushes.len() {
             let at = self.shared.clock.now();
             for place in pushes.iter().map(|p| p.place) {
@@ -81,6 +86,8 @@ impl Lane {
                 }
             }
         }
+        let took = self.shared.clock.mono().saturating_sub(began);
+        measure::answers(gateway.platform(), &answers, took, &span);
         answers
     }
 
@@ -113,7 +120,7 @@ impl Lane {
         }
         if control.breaker.observe(good, bad, now) {
             let (worker, gateway) = (self.shared.id, platform.label());
-            tracing::error!(%worker, gateway, good, bad, "breaker tripped: many answers and no success");
+            tracing::warn!(%worker, gateway, good, bad, "breaker tripped: many answers and no success");
         }
     }
 

@@ -47,6 +47,7 @@ pub(crate) struct LaneReport {
     pub(crate) links: Vec<LinkRow>,
     pub(crate) rehearsal: bool,
     pub(crate) claims: u32,
+    pub(crate) devices_in_flight: usize,
 }
 
 /// The state that all lanes and loops of one worker share.

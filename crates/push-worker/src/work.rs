@@ -9,6 +9,7 @@ use common::limits::QUEUE_CALL_ENTRIES_MAX;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use std::cell::{Cell, RefCell};
+use tracing::Instrument;
 
 /// Counts claims in the heartbeat for as long as it lives.
 struct Counted<'a> {
@@ -56,7 +57,9 @@ impl Lane {
     /// Sends every batch at once, and finishes them in groups as they end.
     async fn send_all<'h>(&self, hands: &'h [InHand], room: RefCell<Room>) {
         let counted = RefCell::new(Counted::new(&self.claims, hands.len()));
-        let send = |hand| async move { Over { hand, turn: self.send(hand).await } };
+        let send = |hand: &'h InHand| {
+            async move { Over { hand, turn: self.send(hand).await } }.instrument(hand.span.clone())
+        };
         let finish = |group: Vec<Over<'h>>| {
             let (room, counted) = (&room, &counted);
             let freed = group.iter().map(|o| devices(o.hand)).sum();

@@ -4,10 +4,12 @@ use crate::config::PushConfig;
 use crate::gateway::Gateway;
 use crate::lane::Lane;
 use crate::shared::Shared;
+use common::fleet::WorkerRow;
 use common::ids::WorkerId;
 use common::limits::{HEARTBEAT_EVERY, LOOK_EVERY};
 use common::ports::Backend;
 use common::time::Clock;
+use common::watch::View;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -24,6 +26,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 pub struct PushWorker {
     shared: Arc<Shared>,
     make_gateways: MakeGateways,
+    broken: CancellationToken,
 }
 
 impl std::fmt::Debug for PushWorker {
@@ -41,13 +44,30 @@ impl PushWorker {
         config: PushConfig,
         make_gateways: MakeGateways,
     ) -> Self {
-        Self { shared: Shared::new(backend, clock, config), make_gateways }
+        Self { shared: Shared::new(backend, clock, config), make_gateways, broken: CancellationToken::new() }
     }
 
     /// Its id in the fleet's rows.
     #[must_use]
     pub fn id(&self) -> WorkerId {
         self.shared.id
+    }
+
+    /// The heartbeat row as it would be written now.
+    #[must_use]
+    pub fn row(&self) -> WorkerRow {
+        self.shared.row()
+    }
+
+    /// Its last good look at the slot's campaign.
+    #[must_use]
+    pub fn view(&self) -> Option<View> {
+        self.shared.watch.view()
+    }
+
+    /// Ends when a lane has broken: the others go on, but only a new process is whole again.
+    pub async fn broken(&self) {
+        self.broken.cancelled().await;
     }
 
     /// Works until `shutdown`, then drains: nothing new is taken, what was begun is finished or put back.
@@ -104,9 +124,10 @@ impl PushWorker {
         if let Err(error) = &started {
             tracing::error!(%error, index, "lane not started");
         }
-        let shared = Arc::clone(&self.shared);
+        let (shared, broken) = (Arc::clone(&self.shared), self.broken.clone());
         async move {
             if end.await.is_err() {
+                broken.cancel();
                 tracing::error!(index, "lane broke, what it held comes back when its leases end");
                 if let Some(report) = shared.lanes().get_mut(index) {
                     *report = crate::shared::LaneReport {

@@ -76,7 +76,7 @@ pub(crate) async fn arm(
         let why = format!("is {}, at most {} are allowed", request.wait_ms, limits.arm_wait_max_ms);
         return Err(Problem::bad_field("wait_ms", why));
     }
-    check_percent("expect.percent", request.expect.percent)?;
+    check_percent("expect.percent", request.expect.percent.unwrap_or(100))?;
     let limit = Duration::from_millis(request.wait_ms) + limits.request_timeout();
     match tokio::time::timeout(limit, app.control.arm(&who, id, &request)).await {
         Ok(armed) => Ok(axum::Json(armed?)),

@@ -9,9 +9,8 @@ use crate::views::{CampaignList, CampaignPatch, CloneRequest, NewCampaign, Previ
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use common::campaign::Campaign;
-use common::fleet::Expect;
+use common::fleet::Expected;
 use control::{Edit, Preflight, Report, Status, UserReceipt};
-use serde::Deserialize;
 use std::sync::Arc;
 
 type Answer<T> = Result<axum::Json<T>, Problem>;
@@ -69,33 +68,14 @@ pub(crate) async fn clone(
     spawned(async move { control.clone_campaign(&who, id, request.name.as_deref()).await }).await.map(created)
 }
 
-/// The fleet to check against; what the campaign was armed with, or the usual one, when nothing is given.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExpectQuery {
-    interim: Option<u32>,
-    push: Option<u32>,
-    percent: Option<u8>,
-}
-
-impl ExpectQuery {
-    fn expect(self) -> Option<Expect> {
-        let usual = Expect::default();
-        (self.interim.is_some() || self.push.is_some() || self.percent.is_some()).then(|| Expect {
-            interim: self.interim.unwrap_or(usual.interim),
-            push: self.push.unwrap_or(usual.push),
-            percent: self.percent.unwrap_or(usual.percent),
-        })
-    }
-}
-
+/// Checks against this fleet; where nothing is said, against what the campaign was armed with, or what was last scaled.
 pub(crate) async fn preflight(
     State(app): Shared,
     Id(id): Id,
-    Params(query): Params<ExpectQuery>,
+    Params(expect): Params<Expected>,
 ) -> Answer<Preflight> {
-    check_percent("percent", query.percent.unwrap_or(100))?;
-    Ok(axum::Json(app.control.preflight(id, query.expect().as_ref()).await?))
+    check_percent("percent", expect.percent.unwrap_or(100))?;
+    Ok(axum::Json(app.control.preflight(id, &expect).await?))
 }
 
 pub(crate) async fn status(State(app): Shared, Id(id): Id) -> Answer<Status> {

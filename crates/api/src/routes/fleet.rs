@@ -1,17 +1,43 @@
 //! The fleet, the audit trail, and single users of the device table.
 
-use super::Limit;
+use super::{Limit, spawned};
 use crate::Shared;
-use crate::extract::{Params, User};
+use crate::extract::{Caller, Json as Body, Params, User};
 use crate::problem::Problem;
 use crate::views::{AuditList, DeviceCount, DeviceView, FleetView, UserView};
 use axum::Json;
 use axum::extract::State;
 use common::device::{Device, Target, TargetKind};
+use control::{RedriveRequest, Redriven, ScaleRequest, Scaled};
+use std::sync::Arc;
 
 pub(crate) async fn workers(State(app): Shared) -> Result<Json<FleetView>, Problem> {
     let slot = app.control.backend().campaigns.slot().await?;
-    Ok(Json(FleetView { slot, workers: app.control.workers().await? }))
+    let workers = app.control.workers().await?;
+    // Who is there must be seen also while whoever runs the tasks does not answer.
+    let sizes = app.control.sizes().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the fleet's sizes are not known");
+        Vec::new()
+    });
+    Ok(Json(FleetView { slot, workers, sizes }))
+}
+
+pub(crate) async fn scale(
+    State(app): Shared,
+    Caller(who): Caller,
+    Body(request): Body<ScaleRequest>,
+) -> Result<Json<Scaled>, Problem> {
+    let control = Arc::clone(&app.control);
+    spawned(async move { control.scale(&who, &request).await }).await.map(Json)
+}
+
+pub(crate) async fn redrive(
+    State(app): Shared,
+    Caller(who): Caller,
+    Body(request): Body<RedriveRequest>,
+) -> Result<Json<Redriven>, Problem> {
+    let control = Arc::clone(&app.control);
+    spawned(async move { control.redrive(&who, &request).await }).await.map(Json)
 }
 
 pub(crate) async fn audit(

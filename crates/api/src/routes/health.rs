@@ -6,12 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
-use common::ports::{Backend, PortError};
 use serde::Serialize;
-use std::time::Duration;
-
-/// A backend that takes longer than this is not ready.
-const READY_WITHIN: Duration = Duration::from_secs(1);
 
 /// `{"ok":true}`.
 #[derive(Serialize)]
@@ -23,29 +18,16 @@ pub(crate) async fn lives() -> Json<Fine> {
     Json(Fine { ok: true })
 }
 
-/// One quick look at each kind of port.
+/// What the last look at the backend showed.
 pub(crate) async fn ready(State(app): Shared) -> Result<Json<Fine>, Problem> {
-    match tokio::time::timeout(READY_WITHIN, look(app.control.backend())).await {
-        Ok(Ok(())) => Ok(Json(Fine { ok: true })),
-        Ok(Err(error)) => Err(Problem::unavailable("backend_unavailable", error.to_string())),
-        Err(_) => {
-            Err(Problem::unavailable("backend_unavailable", "the backend does not answer within a second"))
-        }
+    match app.ready.why_not(&**app.control.clock()) {
+        Ok(()) => Ok(Json(Fine { ok: true })),
+        Err(why) => Err(Problem::unavailable("backend_unavailable", why)),
     }
 }
 
-async fn look(backend: &Backend) -> Result<(), PortError> {
-    tokio::try_join!(
-        async { backend.campaigns.slot().await.map(drop) },
-        async { backend.shards.depth().await.map(drop) },
-        async { backend.batches.depth().await.map(drop) },
-        async { backend.objects.head("readyz").await.map(drop) },
-    )?;
-    Ok(())
-}
-
 pub(crate) async fn metrics(State(app): Shared) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.counts.text())
+    ([(header::CONTENT_TYPE, telemetry::PROMETHEUS_CONTENT_TYPE)], app.counts.text())
 }
 
 pub(crate) async fn page() -> Html<&'static str> {

@@ -10,6 +10,7 @@ mod snapshot;
 use crate::config::ApiConfig;
 use crate::lanes::{Lane, Lanes, admit};
 use crate::problem::Problem;
+use crate::ready::Ready;
 use crate::requests::Counts;
 use crate::{App, guard, intake, requests};
 use axum::Router;
@@ -24,10 +25,15 @@ use tracing::Instrument;
 
 type Routes = Router<Arc<App>>;
 
-/// All routes, without a listener.
+/// All routes, without a listener. Whether it is ready is not known here: [`crate::serve`] looks.
 pub fn router(control: Arc<Control>, config: ApiConfig) -> Router {
+    with_ready(control, config, Arc::default())
+}
+
+/// All routes, of an API that is as ready as this says.
+pub(crate) fn with_ready(control: Arc<Control>, config: ApiConfig, ready: Arc<Ready>) -> Router {
     let lanes = Lanes::new(&config.limits);
-    let app = Arc::new(App { control, config, lanes, counts: Counts::default() });
+    let app = Arc::new(App { control, config, lanes, counts: Counts::default(), ready });
     let lane = |routes: Routes, lane| routes.route_layer(from_fn_with_state((Arc::clone(&app), lane), admit));
     Router::new()
         .merge(lane(buttons(), Lane::Button))
@@ -66,6 +72,7 @@ fn heavy() -> Routes {
         .route("/v1/campaigns/{id}/snapshot", get(snapshot::summary))
         .route("/v1/campaigns/{id}/snapshot/shards/{shard}/batches/{batch}", get(snapshot::batch))
         .route("/v1/campaigns/{id}/dropped", get(dropped::list))
+        .route("/v1/redrive", post(fleet::redrive))
 }
 
 fn light() -> Routes {
@@ -84,6 +91,7 @@ fn light() -> Routes {
         .route("/v1/devices", get(fleet::device_count))
         .route("/v1/devices/{user}", get(fleet::user_devices))
         .route("/v1/fleet", get(fleet::workers))
+        .route("/v1/fleet/scale", post(fleet::scale))
         .route("/v1/audit", get(fleet::audit))
 }
 

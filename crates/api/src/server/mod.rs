@@ -3,7 +3,8 @@
 mod connection;
 
 use crate::config::ApiConfig;
-use crate::routes::router;
+use crate::ready::Ready;
+use crate::routes::with_ready;
 use connection::Connections;
 use control::Control;
 use std::net::SocketAddr;
@@ -64,7 +65,12 @@ pub async fn serve(
     if !addr.ip().is_loopback() {
         tracing::warn!(%addr, "the api is reachable from other machines, without tls and tokens");
     }
-    let connections = Connections::new(router(control, config.clone()), &config.limits, shutdown);
+    let ready = Arc::new(Ready::default());
+    ready.look(control.backend(), &**control.clock()).await;
+    let routes = with_ready(Arc::clone(&control), config.clone(), Arc::clone(&ready));
+    let until = shutdown.clone();
+    tokio::spawn(async move { ready.keep_looking(control.backend(), &**control.clock(), until).await });
+    let connections = Connections::new(routes, &config.limits, shutdown);
     let handle = tokio::spawn(accept(listener, connections, config));
     Ok(Served { addr, handle })
 }

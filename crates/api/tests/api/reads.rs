@@ -116,7 +116,19 @@ async fn the_fleet_and_readiness() {
         json!({"slot": {"version": 0, "campaign": null}, "workers": []})
     );
     assert_eq!(api.get("/readyz").await.ok(), json!({"ok": true}));
+    // A press needs no objects; it does need the queue. The next look shows it.
     api.parts.faults.down(Call::ObjectsHead, true);
+    api.parts.faults.down(Call::ShardsDepth, true);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while api.get("/readyz").await.status == 200 {
+        assert!(std::time::Instant::now() < until, "readiness does not look again");
+        tokio::task::yield_now().await;
+    }
     assert_eq!(api.get("/readyz").await.problem(), (503, "backend_unavailable".to_owned()));
+    api.parts.faults.down(Call::ShardsDepth, false);
+    while api.get("/readyz").await.status != 200 {
+        assert!(std::time::Instant::now() < until, "readiness does not come back");
+        tokio::task::yield_now().await;
+    }
     assert_eq!(api.get("/healthz").await.ok(), json!({"ok": true}));
 }

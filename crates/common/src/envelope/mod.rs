@@ -7,6 +7,7 @@ pub use body::{BatchBody, DeviceView, UserView, UserWriter};
 
 use crate::ids::{BatchKey, BatchNo, CampaignId, ContentId, Epoch, ShardNo, SnapshotId};
 use crate::time::UnixMs;
+use crate::trace::TraceParent;
 use crate::wire::{Malformed, Reader};
 use bytes::Bytes;
 use std::time::Duration;
@@ -240,12 +241,14 @@ pub struct NewEnvelope {
     pub fifo: Option<FifoKey>,
     /// Not handed out before this has passed. Standard queues only; an adapter may round it up to whole seconds (SQS).
     pub delay: Duration,
+    /// The trace that it belongs to, when somebody follows it. A backend within one process may drop it.
+    pub trace: Option<TraceParent>,
 }
 
 impl NewEnvelope {
     /// For a standard queue, at once.
     #[must_use]
     pub fn plain(body: Bytes) -> Self {
-        Self { body, fifo: None, delay: Duration::ZERO }
+        Self { body, fifo: None, delay: Duration::ZERO, trace: None }
     }
 }

@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod tests;
 
+mod dead;
+
+pub use dead::DeadLetters;
+
 use crate::envelope::FifoKey;
 use crate::ports::Depth;
 use crate::time::UnixMs;

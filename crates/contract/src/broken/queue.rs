@@ -62,8 +62,10 @@ pub enum QueueFault {
     DropsTwins,
     /// Every receive is the first.
     ForgetsReceives,
-    /// Dead letters are handed over again and again.
+    /// Dead letters stay after they were deleted.
     KeepsDeadLetters,
+    /// Dead letters are gone once they were handed out.
+    TakesDeadLetters,
     /// What is in flight is not counted.
     MiscountsDepth,
 }
@@ -98,6 +100,7 @@ pub(super) const FAULTS: &[(QueueFault, &[&str])] = &[
     (F::WaitsForEver, &["shards.wait_in_vain", "batches.wait_in_vain"]),
     (F::DropsTwins, &["batches.same_twice"]),
     (F::ForgetsReceives, &["shards.receive_count", "batches.receive_count"]),
+    (F::TakesDeadLetters, &["shards.dead_letters", "batches.dead_letters"]),
     (F::KeepsDeadLetters, &["shards.dead_letters", "batches.dead_letters"]),
     (F::MiscountsDepth, &["shards.depth", "batches.depth"]),
 ];
@@ -295,10 +298,19 @@ impl Queue for BrokenQueue {
         Ok(if self.fault == F::MiscountsDepth { Depth { in_flight: 0, ..depth } } else { depth })
     }
 
-    async fn take_dead(&self, max: usize) -> Result<Vec<Bytes>, PortError> {
-        if self.fault == F::KeepsDeadLetters {
-            return Ok(self.inner.dead().into_iter().take(max).collect());
+    async fn receive_dead(&self, max: usize, visibility: Duration) -> Result<Vec<Received>, PortError> {
+        let got = self.inner.receive_dead(max, visibility).await?;
+        if self.fault == F::TakesDeadLetters {
+            let acks: Vec<_> = got.iter().map(|r| r.ack.clone()).collect();
+            self.inner.delete_dead(&acks).await?;
         }
-        self.inner.take_dead(max).await
+        Ok(got)
+    }
+
+    async fn delete_dead(&self, acks: &[AckId]) -> Result<Vec<EntryResult>, PortError> {
+        if self.fault == F::KeepsDeadLetters {
+            return Ok(vec![EntryResult::Ok; acks.len()]);
+        }
+        self.inner.delete_dead(acks).await
     }
 }

@@ -27,6 +27,8 @@ pub enum CampaignFault {
     LosesRuns,
     /// The oldest campaign is listed first.
     OldestFirst,
+    /// The version that is kept apart stays that of the first write.
+    VersionStays,
 }
 
 /// What is wrong with a device table.
@@ -80,6 +82,7 @@ pub(super) fn all() -> Vec<Broken> {
         broken(Fault::Campaigns(C::CreateReplaces), &["campaigns.create", "campaigns.create_race"]),
         broken(Fault::Campaigns(C::LosesRuns), &["campaigns.whole"]),
         broken(Fault::Campaigns(C::OldestFirst), &["campaigns.list"]),
+        broken(Fault::Campaigns(C::VersionStays), &["campaigns.version"]),
         broken(Fault::Devices(D::LeavesOutNobody), &["devices.get_many"]),
         broken(Fault::Devices(D::RemovesNewer), &["devices.remove_dead"]),
         broken(Fault::Devices(D::RefusesSilently), &["devices.refused"]),
@@ -128,6 +131,11 @@ impl Campaigns for BrokenCampaigns {
 
     async fn get(&self, id: CampaignId) -> Result<Option<Campaign>, PortError> {
         self.1.get(id).await
+    }
+
+    async fn version(&self, id: CampaignId) -> Result<Option<u64>, PortError> {
+        let version = self.1.version(id).await?;
+        Ok(if self.0 == CampaignFault::VersionStays { version.map(|_| 1) } else { version })
     }
 
     async fn list(&self, limit: usize) -> Result<Vec<Campaign>, PortError> {

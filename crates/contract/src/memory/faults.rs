@@ -25,9 +25,11 @@ macro_rules! calls {
 
 calls! {
     ShardsSend = "shards.send", ShardsReceive = "shards.receive", ShardsDelete = "shards.delete",
-    ShardsHide = "shards.hide", ShardsDepth = "shards.depth", ShardsTakeDead = "shards.take_dead",
+    ShardsHide = "shards.hide", ShardsDepth = "shards.depth", ShardsReceiveDead = "shards.receive_dead",
+    ShardsDeleteDead = "shards.delete_dead",
     BatchesSend = "batches.send", BatchesReceive = "batches.receive", BatchesDelete = "batches.delete",
-    BatchesHide = "batches.hide", BatchesDepth = "batches.depth", BatchesTakeDead = "batches.take_dead",
+    BatchesHide = "batches.hide", BatchesDepth = "batches.depth", BatchesReceiveDead = "batches.receive_dead",
+    BatchesDeleteDead = "batches.delete_dead",
     ObjectsPut = "objects.put", ObjectsWrite = "objects.write", ObjectsFinish = "objects.finish",
     ObjectsGet = "objects.get", ObjectsHead = "objects.head", ObjectsList = "objects.list",
     ObjectsDelete = "objects.delete",

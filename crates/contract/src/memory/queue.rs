@@ -9,9 +9,9 @@ use common::limits::{
     ENVELOPE_BYTES_MAX, QUEUE_CALL_ENTRIES_MAX, QUEUE_DELAY_MAX, QUEUE_VISIBILITY_MAX, QUEUE_WAIT_MAX,
 };
 use common::ports::{AckId, Depth, EntryResult, PortError, Queue, Received};
-use common::queue::{QueueState, Rules, Sent, Seq, Ticket};
+use common::queue::{DeadLetters, QueueState, Rules, Sent, Seq, Ticket};
 use common::time::Clock;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -28,7 +28,8 @@ pub(super) struct Calls {
     delete: Call,
     hide: Call,
     depth: Call,
-    take_dead: Call,
+    receive_dead: Call,
+    delete_dead: Call,
 }
 
 pub(super) const SHARD_CALLS: Calls = Calls {
@@ -38,7 +39,8 @@ pub(super) const SHARD_CALLS: Calls = Calls {
     delete: Call::ShardsDelete,
     hide: Call::ShardsHide,
     depth: Call::ShardsDepth,
-    take_dead: Call::ShardsTakeDead,
+    receive_dead: Call::ShardsReceiveDead,
+    delete_dead: Call::ShardsDeleteDead,
 };
 
 pub(super) const BATCH_CALLS: Calls = Calls {
@@ -48,13 +50,15 @@ pub(super) const BATCH_CALLS: Calls = Calls {
     delete: Call::BatchesDelete,
     hide: Call::BatchesHide,
     depth: Call::BatchesDepth,
-    take_dead: Call::BatchesTakeDead,
+    receive_dead: Call::BatchesReceiveDead,
+    delete_dead: Call::BatchesDeleteDead,
 };
 
 struct Inner {
     state: QueueState,
     bodies: BTreeMap<Seq, Bytes>,
-    dead: VecDeque<Bytes>,
+    dead: DeadLetters,
+    dead_bodies: BTreeMap<Seq, Bytes>,
     sent: u64,
 }
 
@@ -70,8 +74,13 @@ pub struct MemoryQueue {
 
 impl MemoryQueue {
     pub(super) fn new(rules: Rules, clock: Arc<dyn Clock>, faults: Faults, calls: Calls) -> Self {
-        let inner =
-            Inner { state: QueueState::new(rules), bodies: BTreeMap::new(), dead: VecDeque::new(), sent: 0 };
+        let inner = Inner {
+            state: QueueState::new(rules),
+            bodies: BTreeMap::new(),
+            dead: DeadLetters::default(),
+            dead_bodies: BTreeMap::new(),
+            sent: 0,
+        };
         Self { rules, clock, faults, calls, changed: Notify::new(), inner: Mutex::new(inner) }
     }
 
@@ -90,7 +99,8 @@ impl MemoryQueue {
     /// Bodies of the dead letters, oldest first.
     #[must_use]
     pub fn dead(&self) -> Vec<Bytes> {
-        lock(&self.inner).dead.iter().cloned().collect()
+        let inner = lock(&self.inner);
+        inner.dead.iter().filter_map(|seq| inner.dead_bodies.get(&seq).cloned()).collect()
     }
 
     /// Envelopes that were put on it since it was made; dropped duplicates don't count.
@@ -139,13 +149,15 @@ impl MemoryQueue {
         let mut inner = lock(&self.inner);
         let (tickets, dead) = inner.state.receive(max, visibility, now);
         for seq in dead {
-            let body = inner.bodies.remove(&seq);
-            inner.dead.extend(body);
+            if let Some(body) = inner.bodies.remove(&seq) {
+                inner.dead_bodies.insert(seq, body);
+                inner.dead.push(seq);
+            }
         }
         let body = |t: &Ticket| inner.bodies.get(&t.seq).cloned().unwrap_or_default();
         tickets
             .iter()
-            .map(|t| Received { ack: ack_id(*t), body: body(t), receive_count: t.receive })
+            .map(|t| Received { ack: ack_id(*t), body: body(t), receive_count: t.receive, trace: None })
             .collect()
     }
 
@@ -247,11 +259,25 @@ impl Queue for MemoryQueue {
         pass.answer(Depth { dead, ..inner.state.depth(self.clock.now()) })
     }
 
-    async fn take_dead(&self, max: usize) -> Result<Vec<Bytes>, PortError> {
-        let pass = self.faults.enter(self.calls.take_dead)?;
+    async fn receive_dead(&self, max: usize, visibility: Duration) -> Result<Vec<Received>, PortError> {
+        let pass = self.faults.enter(self.calls.receive_dead)?;
         let mut inner = lock(&self.inner);
-        let n = max.min(QUEUE_CALL_ENTRIES_MAX).min(inner.dead.len());
-        pass.answer(inner.dead.drain(..n).collect())
+        let tickets = inner.dead.receive(max.min(QUEUE_CALL_ENTRIES_MAX), visibility, self.clock.now());
+        let one = |t: Ticket| {
+            let body = inner.dead_bodies.get(&t.seq).cloned().unwrap_or_default();
+            Received { ack: ack_id(t), body, receive_count: t.receive, trace: None }
+        };
+        pass.answer(tickets.into_iter().map(one).collect())
+    }
+
+    async fn delete_dead(&self, acks: &[AckId]) -> Result<Vec<EntryResult>, PortError> {
+        self.each(self.calls.delete_dead, acks, |inner, ticket| {
+            let gone = inner.dead.delete(ticket);
+            if gone {
+                inner.dead_bodies.remove(&ticket.seq);
+            }
+            gone
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use super::Rule;
 use super::bench::{Bench, Checked, same};
 use super::make::{campaign, draft, life};
 use common::campaign::Campaign;
-use common::fleet::Slot;
+use common::fleet::{ScaleWish, Slot};
 use common::ports::Written;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ pub(super) fn rules() -> Vec<Rule> {
         }),
         Rule::new("campaigns.update", "update needs exactly the version before", |b| Box::pin(update(b))),
         Rule::new("campaigns.whole", "a record comes back as it was written", |b| Box::pin(whole(b))),
+        Rule::new("campaigns.version", "the version is that of the last write", |b| Box::pin(version(b))),
         Rule::new("campaigns.race", "of concurrent updates exactly one wins", |b| Box::pin(race(b))),
         Rule::new("campaigns.create_race", "of concurrent creates exactly one wins", |b| {
             Box::pin(create_race(b))
@@ -68,6 +69,20 @@ async fn whole(b: &mut Bench) -> Checked {
         stored(b, step, "a record").await?;
     }
     Ok(())
+}
+
+async fn version(b: &mut Bench) -> Checked {
+    let (table, one) = (b.backend().campaigns, draft("one", b.now()));
+    same("version of none", &table.version(one.id).await?, &None)?;
+    table.create(&one).await?;
+    same("version of a new one", &table.version(one.id).await?, &Some(one.version))?;
+    for version in [one.version + 1, one.version + 2] {
+        table.update(&Campaign { version, ..one.clone() }).await?;
+        same("version after an update", &table.version(one.id).await?, &Some(version))?;
+    }
+    let wrong = Campaign { version: one.version + 7, ..one.clone() };
+    same("update", &table.update(&wrong).await?, &Written::Conflict)?;
+    same("version after a conflict", &table.version(one.id).await?, &Some(one.version + 2))
 }
 
 async fn race(b: &mut Bench) -> Checked {
@@ -124,7 +139,18 @@ async fn list(b: &mut Bench) -> Checked {
 async fn slot(b: &mut Bench) -> Checked {
     let table = b.backend().campaigns;
     same("a slot never written", &table.slot().await?, &Slot::default())?;
-    let slot = |version, taken: bool| Slot { version, campaign: taken.then(campaign) };
+    let scale = ScaleWish {
+        interim: 20,
+        push: 500,
+        until: Some(b.now()),
+        by: "sven".to_owned(),
+        at: b.now(),
+        noted: true,
+    };
+    let slot = |version, taken: bool| {
+        let scale = (!taken).then(|| scale.clone());
+        Slot { version, campaign: taken.then(campaign), scale }
+    };
     let first = slot(1, true);
     same("write of 1", &table.set_slot(&first).await?, &Written::Yes)?;
     for wrong in [0, 1, 3] {
@@ -141,7 +167,8 @@ async fn slot_race(b: &mut Bench) -> Checked {
     for version in 1..5 {
         let mut racers = tokio::task::JoinSet::new();
         for _ in 0..RACERS {
-            let (table, next) = (b.backend().campaigns, Slot { version, campaign: Some(campaign()) });
+            let (table, next) =
+                (b.backend().campaigns, Slot { version, campaign: Some(campaign()), scale: None });
             racers.spawn(async move { (table.set_slot(&next).await, next) });
         }
         let mut won = Vec::new();

@@ -90,12 +90,16 @@ async fn dead(b: &mut Bench, w: Which) -> Checked {
         b.hide(w, &got, 0).await?;
     }
     b.none(w, "after RECEIVES_MAX receives").await?;
-    same("dead letters taken", &b.queue(w).take_dead(1).await?.len(), &1)?;
+    let one = b.queue(w).receive_dead(1, LONG).await?;
+    same("dead letters received", &one.len(), &1)?;
+    b.queue(w).delete_dead(&[one[0].ack.clone()]).await?;
     b.restart().await?;
     same("dead letters after a restart", &b.queue(w).depth().await?.dead, &1)?;
-    same("dead letters taken then", &b.queue(w).take_dead(10).await?.len(), &1)?;
+    let other = b.queue(w).receive_dead(10, LONG).await?;
+    same("dead letters received then", &other.len(), &1)?;
+    b.queue(w).delete_dead(&[other[0].ack.clone()]).await?;
     b.restart().await?;
-    same("dead letters after another", &b.queue(w).take_dead(10).await?.len(), &0)
+    same("dead letters after another", &b.queue(w).receive_dead(10, LONG).await?.len(), &0)
 }
 
 async fn old_ack(b: &mut Bench, w: Which) -> Checked {
@@ -174,7 +178,7 @@ async fn objects(b: &mut Bench) -> Checked {
 async fn campaigns(b: &mut Bench) -> Checked {
     let one = draft("one", b.now());
     let two = Campaign { version: 2, name: "two".to_owned(), ..one.clone() };
-    let slot = Slot { version: 1, campaign: Some(one.id) };
+    let slot = Slot { version: 1, campaign: Some(one.id), scale: None };
     b.backend().campaigns.create(&one).await?;
     b.backend().campaigns.update(&two).await?;
     b.backend().campaigns.set_slot(&slot).await?;

@@ -1,4 +1,6 @@
 mod books;
 mod preflight;
 mod press;
+mod redrive;
+mod scale;
 mod stage;

@@ -2,20 +2,20 @@
 
 use super::stage::{Stage, who};
 use common::campaign::State;
-use common::fleet::{Expect, Role, WorkerRow};
+use common::fleet::{Expected, Role, WorkerRow};
 use common::ids::SnapshotId;
 use control::{ArmRequest, ControlError, Light};
 use std::time::Duration;
 
 async fn light(stage: &Stage, name: &str) -> Light {
-    let checks = stage.control.preflight(stage.id, None).await.unwrap().checks;
+    let checks = stage.control.preflight(stage.id, &Expected::default()).await.unwrap().checks;
     checks.into_iter().find(|c| c.name == name).unwrap().light
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_is_ready_is_all_green() {
     let stage = Stage::ready(10).await;
-    let checks = stage.control.preflight(stage.id, None).await.unwrap();
+    let checks = stage.control.preflight(stage.id, &Expected::default()).await.unwrap();
     assert!(checks.go && checks.checks.iter().all(|c| c.light == Light::Green), "{checks:?}");
 }
 
@@ -42,7 +42,7 @@ async fn each_trouble_has_its_light() {
 #[tokio::test(start_paused = true)]
 async fn arming_waits_and_then_names_what_is_red() {
     let stage = Stage::ready(10).await;
-    let expect = Expect { interim: 1, push: 3, percent: 90 };
+    let expect = Expected { interim: Some(1), push: Some(3), percent: Some(90) };
     let request = ArmRequest { expect, wait_ms: 300, ..ArmRequest::default() };
     let error = stage.control.arm(&who("sre"), stage.id, &request).await.unwrap_err();
     assert!(

@@ -9,7 +9,6 @@ use crate::lock::DirLock;
 use crate::steady::SteadyTime;
 use crate::sync::{GroupSync, be_fair, blocking, lock};
 use async_trait::async_trait;
-use bytes::Bytes;
 use common::envelope::NewEnvelope;
 use common::limits::{
     ENVELOPE_BYTES_MAX, QUEUE_CALL_ENTRIES_MAX, QUEUE_DELAY_MAX, QUEUE_VISIBILITY_MAX, QUEUE_WAIT_MAX,
@@ -110,7 +109,12 @@ impl LogQueue {
         let mut bad = None;
         for (ticket, body) in taken {
             match body.read() {
-                Ok(body) => got.push(Received { ack: ack_id(ticket), body, receive_count: ticket.receive }),
+                Ok(body) => got.push(Received {
+                    ack: ack_id(ticket),
+                    body,
+                    receive_count: ticket.receive,
+                    trace: None,
+                }),
                 Err(why) => {
                     // It comes back after its visibility, and goes to the dead letters in the end.
                     tracing::error!(queue = shared.what, seq = ticket.seq, %why, "an envelope's body can't be read");
@@ -244,15 +248,31 @@ impl Queue for LogQueue {
         Ok(lock(&self.0.core).depth(self.0.time.now()))
     }
 
-    async fn take_dead(&self, max: usize) -> Result<Vec<Bytes>, PortError> {
+    async fn receive_dead(&self, max: usize, visibility: Duration) -> Result<Vec<Received>, PortError> {
+        self.0.within("the visibility", &visibility, &QUEUE_VISIBILITY_MAX)?;
         let now = self.0.time.now();
-        let bodies = self.change(|core| core.take_dead(max.min(QUEUE_CALL_ENTRIES_MAX), now)).await?;
-        let read = |body: state::Body| {
-            body.read().inspect_err(|why| {
-                tracing::error!(queue = self.0.what, %why, "a dead letter's body can't be read; it is lost");
-            })
-        };
-        Ok(bodies.into_iter().filter_map(|body| read(body).ok()).collect())
+        let taken = lock(&self.0.core).receive_dead(max.min(QUEUE_CALL_ENTRIES_MAX), visibility, now);
+        let mut got = Vec::with_capacity(taken.len());
+        for (ticket, body) in taken {
+            match body.read() {
+                Ok(body) => got.push(Received {
+                    ack: ack_id(ticket),
+                    body,
+                    receive_count: ticket.receive,
+                    trace: None,
+                }),
+                Err(why) => {
+                    tracing::error!(queue = self.0.what, seq = ticket.seq, %why, "a dead letter's body can't be read");
+                }
+            }
+        }
+        Ok(got)
+    }
+
+    async fn delete_dead(&self, acks: &[AckId]) -> Result<Vec<EntryResult>, PortError> {
+        self.0.within("the number of entries", &acks.len(), &QUEUE_CALL_ENTRIES_MAX)?;
+        let (tickets, now) = (acks.iter().map(ticket).collect::<Vec<_>>(), self.0.time.now());
+        self.change(|core| core.delete_dead(&tickets, now)).await
     }
 }
 

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use common::envelope::NewEnvelope;
 use common::limits::QUEUE_DELAY_MAX;
 use common::ports::{Depth, EntryResult};
-use common::queue::{QueueState, Rules, Seq, Ticket};
+use common::queue::{DeadLetters, QueueState, Rules, Seq, Ticket};
 use common::time::UnixMs;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub(super) struct Core {
     rules: Rules,
     state: QueueState,
     log: Log,
-    dead: VecDeque<Seq>,
+    dead: DeadLetters,
     cache: HashMap<Seq, Bytes>,
     cached_bytes: usize,
     cache_bytes_max: usize,
@@ -60,10 +60,10 @@ impl Core {
         }
         let mut entries: Vec<_> = log.entries().collect();
         entries.sort_unstable_by_key(|(seq, _)| *seq);
-        let mut dead = VecDeque::new();
+        let mut dead = DeadLetters::default();
         for (seq, entry) in entries {
             if entry.dead {
-                dead.push_back(seq);
+                dead.push(seq);
                 continue;
             }
             let delay = entry.delay_until.filter(|until| *until > now && entry.receives == 0);
@@ -133,7 +133,7 @@ impl Core {
         for seq in dead {
             ops.push(Op::Dead { seq });
             self.uncache(seq);
-            self.dead.push_back(seq);
+            self.dead.push(seq);
         }
         if let Err(e) = self.log.append(ops, &[], now) {
             // Not handed out after all. The dead letters stay such in memory; after a restart they become so again.
@@ -183,17 +183,34 @@ impl Core {
         tickets.iter().map(&mut one).collect()
     }
 
-    /// Takes dead letters out for good.
-    pub(super) fn take_dead(&mut self, max: usize, now: UnixMs) -> Result<Vec<Body>, LogError> {
-        let taken: Vec<Seq> = self.dead.iter().take(max).copied().collect();
-        let bodies = taken.iter().filter_map(|seq| self.body(*seq)).collect();
+    /// Hands out dead letters, with their bodies.
+    pub(super) fn receive_dead(
+        &mut self,
+        max: usize,
+        visibility: Duration,
+        now: UnixMs,
+    ) -> Vec<(Ticket, Body)> {
+        let tickets = self.dead.receive(max, visibility, now);
+        tickets.into_iter().filter_map(|t| Some((t, self.body(t.seq)?))).collect()
+    }
+
+    /// Deletes dead letters whose ticket is the newest.
+    pub(super) fn delete_dead(
+        &mut self,
+        tickets: &[Option<Ticket>],
+        now: UnixMs,
+    ) -> Result<Vec<EntryResult>, LogError> {
         let mut ops = Ops::default();
-        for seq in &taken {
-            ops.push(Op::Deleted { seq: *seq });
+        let held: HashSet<_> = tickets.iter().flatten().filter(|t| self.dead.holds(**t)).collect();
+        for ticket in held {
+            ops.push(Op::Deleted { seq: ticket.seq });
         }
         self.log.append(ops, &[], now)?;
-        self.dead.drain(..taken.len());
-        Ok(bodies)
+        let mut one = |ticket: &Option<Ticket>| match ticket {
+            Some(ticket) if self.dead.delete(*ticket) => EntryResult::Ok,
+            _ => EntryResult::StaleAck,
+        };
+        Ok(tickets.iter().map(&mut one).collect())
     }
 
     /// How full it is.

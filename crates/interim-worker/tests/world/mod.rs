@@ -16,7 +16,6 @@ use common::time::{Clock, UnixMs};
 use contract::memory::{MemoryParts, TokioClock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What to build.
 pub struct Spec {
@@ -126,7 +125,7 @@ impl World {
         };
         self.store(self.campaign.build_done(snapshot)).await;
         let old = self.parts.campaigns.slot().await.expect("slot");
-        let slot = Slot { version: old.version + 1, campaign: Some(self.campaign.id) };
+        let slot = Slot { version: old.version + 1, campaign: Some(self.campaign.id), ..old };
         assert_eq!(self.parts.campaigns.set_slot(&slot).await, Ok(Written::Yes));
     }
 
@@ -166,7 +165,7 @@ impl World {
 
     pub async fn send_shard(&self, envelope: &ShardEnvelope) {
         let fifo = Some(envelope.fifo_key());
-        let new = NewEnvelope { body: envelope.encode(), fifo, delay: Duration::ZERO };
+        let new = NewEnvelope { fifo, ..NewEnvelope::plain(envelope.encode()) };
         self.parts.shards.send(&[new]).await.expect("sent");
     }
 

@@ -8,6 +8,7 @@ use crate::output::outln;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use common::campaign::{Campaign, State};
+use common::fleet::Expected;
 use control::{ArmRequest, Preflight, Receipt, Report, Status};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -106,15 +107,15 @@ pub(crate) struct Id {
 pub(crate) struct ArmArgs {
     /// Id, beginning of the id, or name.
     campaign: String,
-    /// Interim workers that are expected.
-    #[arg(long, default_value_t = 1)]
-    interim: u32,
-    /// Push workers that are expected.
-    #[arg(long, default_value_t = 1)]
-    push: u32,
-    /// How many of a hundred of them suffice.
-    #[arg(long, default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100))]
-    percent: u8,
+    /// Interim workers that are expected [default: what was last asked of `owl fleet scale`, else 1].
+    #[arg(long)]
+    interim: Option<u32>,
+    /// Push workers that are expected [default: likewise].
+    #[arg(long)]
+    push: Option<u32>,
+    /// How many of a hundred of them suffice [default: 95].
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
+    percent: Option<u8>,
     /// Override a check, with the reason: --override snapshot='older list is fine'. May be repeated.
     #[arg(long = "override", value_name = "CHECK=REASON")]
     overrides: Vec<String>,
@@ -136,7 +137,7 @@ pub(crate) struct PressArgs {
 pub(crate) struct PreflightArgs {
     /// Id, beginning of the id, or name.
     campaign: String,
-    /// Interim workers that are expected (the ones it was armed with, or 1).
+    /// Interim workers that are expected [default: what it was armed with, or what was last scaled, else 1].
     #[arg(long)]
     interim: Option<u32>,
     /// Push workers that are expected.
@@ -327,9 +328,8 @@ pub(crate) fn built(client: &Client, id: &str) -> anyhow::Result<Campaign> {
 
 fn arm(client: &Client, args: &ArmArgs, json: bool) -> anyhow::Result<bool> {
     let id = resolve(client, &args.campaign)?;
-    let mut request = ArmRequest::default();
-    (request.expect.interim, request.expect.push, request.expect.percent) =
-        (args.interim, args.push, args.percent);
+    let expect = Expected { interim: args.interim, push: args.push, percent: args.percent };
+    let mut request = ArmRequest { expect, ..ArmRequest::default() };
     request.wait_ms = u64::try_from(args.wait.as_millis()).unwrap_or(u64::MAX);
     for text in &args.overrides {
         let (check, reason) =

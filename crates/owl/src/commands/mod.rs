@@ -21,6 +21,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Preflight(args) => campaign::preflight(&client, &args, cli.json),
         Command::Receipts { campaign, user } => receipts(&client, &campaign, &user, cli.json),
         Command::Fleet(command) => fleet::run(&client, &command, cli.json),
+        Command::Redrive(args) => fleet::redrive(&client, &args, cli.json),
         Command::Gateways(args) => loadtest::gateways::run_blocking(*args).map(|()| true).map_err(Into::into),
     }
 }

@@ -2,4 +2,5 @@ mod bad_input;
 mod demo;
 mod kill;
 mod night;
+mod runbook;
 mod support;

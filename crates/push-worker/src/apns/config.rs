@@ -1,6 +1,7 @@
 //! What an operator says about APNs, and what is left once it is checked.
 
 use super::auth::ProviderTokens;
+use crate::secret::Secret;
 use crate::transport::fault::Finder;
 use crate::transport::{Faults, Origin, limits};
 use http::HeaderValue;
@@ -31,8 +32,12 @@ pub struct ApnsConfig {
     /// PEM file of the one CA that is trusted; for a rehearsal only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
-    /// The `.p8` file with the signing key.
-    pub key_file: PathBuf,
+    /// The `.p8` file with the signing key; or else `key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// The text of such a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Secret>,
     /// Its key id, ten letters and digits.
     pub key_id: String,
     /// The team's id, ten letters and digits.
@@ -73,9 +78,10 @@ impl ApnsConfig {
         let range = (1..=limits::CONNECTIONS_MAX).contains(&self.connections);
         finder.check(range, "connections", "1 to 1000 are allowed");
         let origin = self.origin(&mut finder);
-        let tokens = finder
-            .read("key_file", &self.key_file)
-            .and_then(|pem| finder.take("key_file", ProviderTokens::new(&pem, &self.key_id, &self.team_id)));
+        let pem = finder.secret(["key_file", "key"], self.key_file.as_deref(), self.key.as_ref());
+        let tokens = pem.and_then(|(field, pem)| {
+            finder.take(field, ProviderTokens::new(&pem, &self.key_id, &self.team_id))
+        });
         let topic = finder.take("topic", HeaderValue::from_str(&self.topic));
         let setup = origin.zip(tokens).zip(topic).map(|((origin, tokens), topic)| ApnsSetup {
             origin,

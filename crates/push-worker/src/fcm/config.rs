@@ -1,6 +1,7 @@
 //! What an operator says about FCM, and what is left once it is checked.
 
 use super::auth::AccessTokens;
+use crate::secret::Secret;
 use crate::transport::fault::Finder;
 use crate::transport::{Faults, Origin, is_loopback, is_vendor_host, limits};
 use fcm_v1::auth::ServiceAccountKey;
@@ -36,8 +37,12 @@ pub struct FcmConfig {
     /// PEM file of the one CA that is trusted; for a rehearsal only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
-    /// The service account's JSON file. Its `token_uri` is Google's, or a rehearsal's own.
-    pub service_account_file: PathBuf,
+    /// The service account's JSON file; or else `service_account`. Its `token_uri` is Google's, or a rehearsal's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_file: Option<PathBuf>,
+    /// The text of such a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<Secret>,
     /// The Firebase project; the service account's own when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -78,11 +83,13 @@ impl FcmConfig {
             "nothing can be sent with a quota of 0",
         );
         let origin = self.origin(&mut finder);
-        let key = finder.read("service_account_file", &self.service_account_file);
-        let key = key.and_then(|json| finder.take("service_account_file", account(&json)));
+        let fields = ["service_account_file", "service_account"];
+        let json = finder.secret(fields, self.service_account_file.as_deref(), self.service_account.as_ref());
+        let field = json.as_ref().map_or(fields[0], |(field, _)| *field);
+        let key = json.and_then(|(field, json)| finder.take(field, account(&json)));
         let path = key.as_ref().and_then(|key| self.path(key, &mut finder));
         if let (Some(key), Some(origin)) = (&key, &origin) {
-            finder.check(may_mint(&key.token_uri, origin), "service_account_file", self.why_not_mint());
+            finder.check(may_mint(&key.token_uri, origin), field, self.why_not_mint());
         }
         let setup = origin.zip(key).zip(path).map(|((origin, key), path)| FcmSetup {
             origin,
@@ -106,7 +113,7 @@ impl FcmConfig {
         let project = self.project.as_ref().or(key.project_id.as_ref()).map_or("", String::as_str);
         let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':');
         let good = !project.is_empty() && project.bytes().all(fits);
-        finder.check(good, "project", "is no project id, and the service account file names none either");
+        finder.check(good, "project", "is no project id, and the service account names none either");
         PathAndQuery::try_from(format!("/v1/projects/{project}/messages:send")).ok().filter(|_| good)
     }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, all of it together.
 
 use super::origin::Origin;
+use crate::secret::Secret;
 use std::fmt;
 use std::path::Path;
 
@@ -64,6 +65,29 @@ impl Finder {
         let text =
             std::fs::read_to_string(path).map_err(|e| format!("`{}` can't be read: {e}", path.display()));
         self.take(field, text)
+    }
+
+    /// A secret's text, from a file or given as it is, with the field it came by; or a fault noted when it is not given in
+    /// exactly one of these ways. `fields` are the names of both.
+    pub fn secret(
+        &mut self,
+        fields: [&'static str; 2],
+        file: Option<&Path>,
+        text: Option<&Secret>,
+    ) -> Option<(&'static str, String)> {
+        let [by_file, as_text] = fields;
+        match (file, text) {
+            (Some(path), None) => Some((by_file, self.read(by_file, path)?)),
+            (None, Some(text)) => Some((as_text, text.expose().to_owned())),
+            (None, None) => {
+                self.add(by_file, format!("one of {by_file} and {as_text} is needed"));
+                None
+            }
+            (Some(_), Some(_)) => {
+                self.add(by_file, format!("{as_text} is given too: leave one out"));
+                None
+            }
+        }
     }
 
     /// A stand-in's origin, for which both fields are needed.

@@ -12,6 +12,7 @@ use common::ids::CampaignId;
 use common::outcome::Outcome;
 use common::time::{Clock as _, SystemClock, UnixMs};
 use loadtest::gateways::{AdminClient, Behaviour, Fate, GatewayArgs, Running, ServerKind, start};
+use push_worker::Secret;
 use push_worker::apns::{ApnsConfig, ApnsGateway, ApnsKind};
 use push_worker::fcm::{FcmConfig, FcmGateway, FcmKind};
 use push_worker::gateway::{Answer, Answered, Gateway, Prepare, Push};
@@ -49,7 +50,8 @@ impl Stand {
             kind: ApnsKind::Rehearsal,
             endpoint: Some(info.apns.clone()),
             ca_file: Some(info.ca_file.clone()),
-            key_file: info.apns_key_file.clone(),
+            key_file: Some(info.apns_key_file.clone()),
+            key: None,
             key_id: info.apns_key_id.clone(),
             team_id: info.apns_team_id.clone(),
             topic: info.apns_topic.clone(),
@@ -63,7 +65,8 @@ impl Stand {
             kind: FcmKind::Rehearsal,
             endpoint: Some(info.fcm.clone()),
             ca_file: Some(info.ca_file.clone()),
-            service_account_file: info.fcm_service_account_file.clone(),
+            service_account_file: Some(info.fcm_service_account_file.clone()),
+            service_account: None,
             project: None,
             connections: 2,
             quota_per_minute: None,
@@ -474,7 +477,7 @@ async fn all_faults_of_a_configuration_come_together_and_quote_no_key() {
     let wrong = ApnsConfig {
         endpoint: Some("api.push.apple.com:443".to_owned()),
         key_id: "short".to_owned(),
-        key_file: stand.running.info.ca_file.clone(),
+        key_file: Some(stand.running.info.ca_file.clone()),
         connections: 0,
         ..stand.apns_config()
     };
@@ -495,10 +498,30 @@ async fn all_faults_of_a_configuration_come_together_and_quote_no_key() {
     {
         let file = dir.path().join("account.json");
         std::fs::write(&file, account.replace(uri, wrong)).unwrap();
-        let config = FcmConfig { service_account_file: file, ..stand.fcm_config() };
+        let config = FcmConfig { service_account_file: Some(file), ..stand.fcm_config() };
         let faults = config.check().unwrap_err();
         assert!(!faults.to_string().contains("BEGIN"));
         assert_eq!(fields(faults), ["fcm.service_account_file"], "{wrong}");
+    }
+}
+
+/// As ECS hands them over: the text itself, in exactly one way, and shown nowhere.
+#[tokio::test]
+async fn secrets_may_be_given_as_text() {
+    let stand = stand(Behaviour::default()).await;
+    let secret = |path: &std::path::Path| Some(Secret::new(std::fs::read_to_string(path).unwrap()));
+    let info = &stand.running.info;
+    let apns = ApnsConfig { key_file: None, key: secret(&info.apns_key_file), ..stand.apns_config() };
+    let account = secret(&info.fcm_service_account_file);
+    let fcm = FcmConfig { service_account_file: None, service_account: account, ..stand.fcm_config() };
+    assert!(apns.check().is_ok() && fcm.check().is_ok());
+    let shown = format!("{apns:?} {fcm:?} {}", serde_json::json!([apns, fcm]));
+    assert!(!shown.contains("PRIVATE") && shown.contains("(hidden)"), "{shown}");
+    for twice in
+        [ApnsConfig { key: None, ..apns.clone() }, ApnsConfig { key: apns.key, ..stand.apns_config() }]
+    {
+        let faults = twice.check().unwrap_err().to_string();
+        assert!(faults.contains("apns.key_file") && !faults.contains("PRIVATE"), "{faults}");
     }
 }
 

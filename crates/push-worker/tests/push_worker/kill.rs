@@ -48,8 +48,11 @@ impl Queue for Slow<dyn Queue> {
     async fn depth(&self) -> Result<Depth, PortError> {
         self.0.depth().await
     }
-    async fn take_dead(&self, max: usize) -> Result<Vec<bytes::Bytes>, PortError> {
-        self.0.take_dead(max).await
+    async fn receive_dead(&self, max: usize, visibility: Duration) -> Result<Vec<Received>, PortError> {
+        self.0.receive_dead(max, visibility).await
+    }
+    async fn delete_dead(&self, acks: &[AckId]) -> Result<Vec<EntryResult>, PortError> {
+        self.0.delete_dead(acks).await
     }
 }
 

@@ -1,0 +1,94 @@
+//! What docs/runbook.md tells people to type: each line that begins with `owl` is run, in order, against a running system.
+//! A line with a dagger needs an account, and is left out; the alarms of the Terraform module each have their row.
+
+use super::support::{Stage, audience, devices, owl, read};
+use std::path::{Path, PathBuf};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The commands in the fenced blocks, comments cut off.
+fn commands(text: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("```") {
+            inside = !inside;
+        } else if inside && line.starts_with("owl ") && !line.contains('\u{2020}') {
+            found.push(line.split(" # ").next().unwrap_or(line).trim().to_owned());
+        }
+    }
+    found
+}
+
+/// Splits a command line as a shell would, as far as the runbook goes: single quotes, and one `> file`.
+fn words(line: &str) -> (Vec<String>, Option<String>) {
+    let (line, file) = match line.split_once(" > ") {
+        Some((line, file)) => (line, Some(file.trim().to_owned())),
+        None => (line, None),
+    };
+    let mut words = Vec::new();
+    for (n, part) in line.split('\'').enumerate() {
+        match n % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    (words, file)
+}
+
+#[test]
+fn every_line_works_in_order() {
+    let stage = Stage::new(&[]);
+    let file = stage.file("devices.csv", devices(500));
+    stage.good(&["devices", "import", file.to_str().unwrap()]);
+    stage.file("users.csv", audience(500));
+    let all = commands(&read(&repository().join("docs/runbook.md")));
+    assert!(all.len() > 15, "{all:?}");
+    for line in &all {
+        // The rehearsal of the runbook is larger than a test needs.
+        let (words, file) = words(&line.replace("--users 200000 ", "--users 50000 "));
+        let out = owl()
+            .current_dir(stage.dir.path())
+            .args(["--server", &stage.server()])
+            .args(&words[1..])
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(0), "`{line}` of the runbook: {error}");
+        if let Some(name) = file {
+            stage.file(&name, &out.stdout);
+        }
+    }
+    assert_eq!(stage.summary().accepted_devices, 500);
+}
+
+/// The keys of the module's alarms, as far as they stand there in full.
+fn alarm_keys(module: &str, metrics: &str) -> Vec<String> {
+    let key = |line: &str| {
+        let (key, rest) = line.trim().split_once(" = ")?;
+        (rest.trim() == "{" && key.contains('-')).then(|| key.to_owned())
+    };
+    let outcome = |line: &str| {
+        let (key, rest) = line.trim().split_once('=')?;
+        let rest = rest.split('#').next()?.trim();
+        let plain = key.trim().chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        (plain && rest.parse::<f64>().is_ok()).then(|| key.trim().to_owned())
+    };
+    module.lines().filter_map(key).chain(metrics.lines().filter_map(outcome)).collect()
+}
+
+#[test]
+fn every_alarm_has_its_row() {
+    let module = repository().join("deploy/terraform/modules/alarms");
+    let keys = alarm_keys(&read(&module.join("main.tf")), &read(&module.join("metrics.tf")));
+    assert!(
+        keys.iter().any(|k| k == "api-not-ready") && keys.iter().any(|k| k == "quota_exceeded"),
+        "{keys:?}"
+    );
+    let runbook = read(&repository().join("docs/runbook.md"));
+    for key in keys {
+        assert!(runbook.contains(&format!("`{key}`")), "docs/runbook.md has no row for the alarm `{key}`");
+    }
+}
