@@ -3,12 +3,15 @@
 use anyhow::{Context, bail};
 use std::process::{Command, Stdio};
 
-/// Debian packages that building needs, and a command that succeeds when each is there.
+/// Debian packages that building and testing need, and a command that succeeds when each is there.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("pkg-config", &["pkg-config", "--version"]),
     ("libssl-dev", &["pkg-config", "--exists", "openssl"]),
     ("ca-certificates", &["test", "-e", "/etc/ssl/certs/ca-certificates.crt"]),
     ("gcc", &["cc", "--version"]),
+    // Conformance (loadtest/tests/it/others.rs): a client and a server of HTTP/2 that are not ours.
+    ("nghttp2-client", &["h2load", "--version"]),
+    ("nodejs", &["node", "--version"]),
 ];
 
 fn quiet(command: &[&str]) -> bool {

@@ -202,6 +202,17 @@ impl fmt::Debug for TargetRef<'_> {
     }
 }
 
+/// Each byte in two hexadecimal digits.
+const HEX_PAIRS: [[u8; 2]; 256] = {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let (mut pairs, mut byte) = ([[0; 2]; 256], 0);
+    while byte < 256 {
+        pairs[byte] = [HEX[byte >> 4], HEX[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
 impl TargetRef<'_> {
     /// Which gateway it belongs to.
     #[must_use]
@@ -211,10 +222,10 @@ impl TargetRef<'_> {
 
     /// Appends the text form: lower-case hexadecimal for APNs.
     pub fn write_text(self, out: &mut Vec<u8>) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         match self {
             Self::Apns(bytes) => {
-                out.extend(bytes.iter().flat_map(|b| [HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]));
+                out.reserve(2 * bytes.len());
+                bytes.iter().for_each(|b| out.extend_from_slice(&HEX_PAIRS[usize::from(*b)]));
             }
             Self::FcmToken(s) | Self::FcmFid(s) => out.extend_from_slice(s.as_bytes()),
         }

@@ -32,11 +32,12 @@ pub(crate) struct Turn {
 impl Lane {
     /// Sends what is granted, in the envelope, and admitted.
     pub(crate) async fn send(&self, hand: &InHand) -> Turn {
-        let [apns, fcm] = Platform::ALL.map(|p| self.send_part(hand, p));
+        let pushes = pushes(hand);
+        let [apns, fcm] = Platform::ALL.map(|p| self.send_part(hand, p, &pushes[p as usize]));
         let (apns, fcm) = futures::join!(apns, fcm);
         let mut turn = Turn::default();
         for (platform, answers) in Platform::ALL.into_iter().zip([apns, fcm]) {
-            self.decide(hand, platform, &answers, &mut turn);
+            self.decide(hand, platform, &pushes[platform as usize], &answers, &mut turn);
         }
         turn
     }
@@ -46,18 +47,18 @@ impl Lane {
         !shared.is_stopped() && hand.allows(shared.clock.mono()) && shared.watch.may_send(&hand.batch.head)
     }
 
-    async fn send_part(&self, hand: &InHand, platform: Platform) -> Vec<Answered> {
+    async fn send_part(&self, hand: &InHand, platform: Platform, pushes: &[Push<'_>]) -> Vec<Answered> {
         let (Part::Send(_), Some(link)) = (hand.parts[platform as usize], self.link(platform)) else {
             return Vec::new();
         };
-        let pushes = pushes(hand, platform);
         if pushes.is_empty() {
             return Vec::new();
         }
         let gateway = Rc::clone(&link.gateway);
-        let mut answers = self.request(hand, &*gateway, &pushes).await;
-        let again = |p: &&Push<'_>| answers.iter().any(|a| a.place == p.place && wants_second_try(a.answer));
-        let again: Vec<_> = pushes.iter().filter(again).copied().collect();
+        let mut answers = self.request(hand, &*gateway, pushes).await;
+        let again: Vec<u16> =
+            answers.iter().filter(|a| wants_second_try(a.answer)).map(|a| a.place).collect();
+        let again: Vec<_> = pushes.iter().filter(|p| again.contains(&p.place)).copied().collect();
         if !again.is_empty() && self.may_send(hand) {
             for second in self.request(hand, &*gateway, &again).await {
                 if let Some(first) = answers.iter_mut().find(|a| a.place == second.place) {
@@ -124,7 +125,14 @@ impl Lane {
     }
 
     /// Turns one platform's answers, and what was not sent, into results and later tries.
-    fn decide(&self, hand: &InHand, platform: Platform, answers: &[Answered], turn: &mut Turn) {
+    fn decide(
+        &self,
+        hand: &InHand,
+        platform: Platform,
+        pushes: &[Push<'_>],
+        answers: &[Answered],
+        turn: &mut Turn,
+    ) {
         let now = self.shared.clock.now();
         let tripped_pause = self.shared.control(platform).tripped_pause();
         let around = Around {
@@ -134,9 +142,11 @@ impl Lane {
             resend_ambiguous: self.resends_ambiguous(),
             now,
         };
-        for push in pushes(hand, platform) {
+        for (n, push) in pushes.iter().enumerate() {
             let place = push.place;
-            let answered = answers.iter().find(|a| a.place == place);
+            // Most come in the order in which they were asked.
+            let in_order = answers.get(n).filter(|a| a.place == place);
+            let answered = in_order.or_else(|| answers.iter().find(|a| a.place == place));
             let fate = match (answered, hand.parts[platform as usize]) {
                 (Some(a), _) => fate(place, a.answer, &around),
                 (None, Part::Unsendable) => Fate::Record(Outcome::Unsendable),
@@ -162,12 +172,13 @@ impl Lane {
     }
 }
 
-/// The devices of this platform that are both in the envelope and granted.
-fn pushes(hand: &InHand, platform: Platform) -> Vec<Push<'_>> {
-    let granted = |place: u16| hand.unsent.get(usize::from(place)) == Some(&true);
-    hand.batch
-        .views()
-        .filter(|(place, d)| d.target.platform() == platform && granted(*place))
-        .map(|(place, d)| Push { place, target: d.target, locale: d.locale })
-        .collect()
+/// The devices that are both in the envelope and granted, by platform.
+fn pushes(hand: &InHand) -> [Vec<Push<'_>>; 2] {
+    let mut pushes = [Vec::with_capacity(hand.unsent.len()), Vec::with_capacity(hand.unsent.len())];
+    for (place, d) in hand.batch.views() {
+        if hand.unsent.get(usize::from(place)) == Some(&true) {
+            pushes[d.target.platform() as usize].push(Push { place, target: d.target, locale: d.locale });
+        }
+    }
+    pushes
 }

@@ -1,16 +1,19 @@
-//! One HTTP/2 client connection (RFC 9113) for many small POSTs to one origin, as a state machine without I/O.
+//! An HTTP/2 client (RFC 9113) for many small POSTs to one origin.
 //!
-//! [`Connection`] takes groups of requests, bytes that were read and the time, and gives bytes to write and completions.
-//! It knows nothing of what the requests mean, opens no sockets and has no clock. See `design.md` beside this file.
+//! [`Connection`] is a state machine without I/O: it takes groups of requests, bytes that were read and the time, and gives
+//! bytes to write and completions. [`driver`] puts sockets, TLS and a pool around it. Neither knows what the requests mean.
+//! See `design.md` beside this file.
 
 mod config;
 mod connection;
+pub mod driver;
 mod encode;
 mod fault;
 mod frame;
 mod hpack;
 mod limits;
 mod request;
+pub mod server;
 mod slots;
 mod template;
 

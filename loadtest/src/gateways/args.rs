@@ -3,7 +3,22 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::Behaviour;
+
+/// What answers requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerKind {
+    /// Validates each request and keeps a journal, on `wire`'s server.
+    #[default]
+    Validating,
+    /// The same on the `h2` crate: an independent witness, and several times as slow.
+    Witness,
+    /// Answers 200 to everything, on `wire`'s server: looks at nothing, proves nothing, costs little.
+    Sink,
+}
 
 /// How to start the stand-in gateways. The default listens on ports picked by the system, on loopback.
 #[derive(clap::Args, Clone, Debug)]
@@ -23,6 +38,9 @@ pub struct GatewayArgs {
     /// Threads that serve connections; one more accepts them.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub threads: usize,
+    /// What answers.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = ServerKind::Validating)]
+    pub mode: ServerKind,
     /// The app's topic (bundle id) that APNs tokens belong to.
     #[arg(long, value_name = "TOPIC", default_value = DEFAULT_TOPIC)]
     pub apns_topic: String,
@@ -49,6 +67,7 @@ impl Default for GatewayArgs {
             fcm_listen: anywhere,
             admin_listen: anywhere,
             threads: 1,
+            mode: ServerKind::default(),
             apns_topic: DEFAULT_TOPIC.to_owned(),
             fcm_project: DEFAULT_PROJECT.to_owned(),
             exit_on_stdin_close: false,

@@ -1,43 +1,27 @@
 //! One connection: takes requests, has them judged, and sends the answers when they are due.
 //!
-//! All streams of a connection live in one task, so that a thousand answers are one wake-up and a few writes.
+//! All streams of a connection live in one task, and what was read in one turn is answered with one write.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures::Stream;
-use futures::stream::FuturesUnordered;
-use h2::server::{Connection as H2, SendResponse};
-use h2::{Reason as H2Reason, RecvStream};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
+use wire::Code;
+use wire::server::{Event, Server, ServerConfig, ServerState};
 
 use super::behaviour::Behaviour;
+use super::head::{Head, WANTED};
 use super::journal::Platform;
 use super::reason::Reason;
-use super::settings_gate::SettingsGate;
 use super::shared::{Moment, Shared};
 use super::verdict::{Body, Memory, Verdict, decide};
-use super::{apns, limits};
-
-/// A request whose body came in, or an error if its stream was reset.
-type Received = (Parts, SendResponse<Bytes>, Option<Body>);
-
-/// An answer that waits for its round trip to be over.
-struct Delayed {
-    due: Instant,
-    respond: SendResponse<Bytes>,
-    verdict: Verdict,
-}
+use super::{ServerKind, limits};
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +30,13 @@ pub(super) enum End {
     Closed,
     /// On purpose, without a word.
     Cut,
+}
+
+/// An answer that waits for its round trip to be over.
+struct Delayed {
+    due: Instant,
+    stream: u32,
+    verdict: Verdict,
 }
 
 /// Serves one connection until it ends.
@@ -58,54 +49,64 @@ where
         Platform::Apns => (limits::APNS_STREAMS, behaviour.apns_streams_until_proven),
         Platform::Fcm => (limits::FCM_STREAMS, limits::FCM_STREAMS),
     };
-    let proven = first >= streams;
-    let io = if proven { SettingsGate::open(io) } else { SettingsGate::narrow(io, first, streams) };
-    let mut settings = h2::server::Builder::new();
-    settings
-        .max_concurrent_streams(streams)
-        .initial_window_size(limits::STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
-        .max_header_list_size(limits::MAX_HEADERS_BYTES)
-        .max_pending_accept_reset_streams(limits::MAX_EARLY_RESETS)
-        .max_local_error_reset_streams(None);
-    let Ok(Ok(h2)) = tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, settings.handshake(io)).await else {
-        return End::Closed;
-    };
-    let changes = shared.watch_behaviour();
-    let connection = Connection {
+    let server = Server::new(ServerConfig {
+        streams: first.min(streams),
+        stream_window_bytes: limits::STREAM_WINDOW_BYTES,
+        window_bytes: limits::CONNECTION_WINDOW_BYTES,
+        body_bytes_max: limits::MAX_KEPT_BODY_BYTES,
+        wanted: WANTED.to_vec(),
+    });
+    let desk = Desk {
+        validates: shared.info.mode == ServerKind::Validating,
+        changes: shared.watch_behaviour(),
         shared,
         platform,
-        h2,
         behaviour,
-        changes,
         memory: Memory::default(),
         requests: 0,
-        unproven_limit: (!proven).then_some(first as usize),
-        widen: false,
-        receiving: FuturesUnordered::new(),
+        unproven: (first < streams).then_some(streams),
+        ready: Vec::new(),
         delayed: VecDeque::new(),
-        stalled: Vec::new(),
-        timer: None,
+        goes_away: false,
+        cut: false,
     };
-    connection.run().await
+    let mut connection =
+        Connection { io, server, desk, buffer: vec![0; limits::READ_BYTES], timer: None, unflushed: false };
+    let end = connection.run().await;
+    if end == End::Closed {
+        // Whoever does not read our goodbye is not waited for.
+        let _ = tokio::time::timeout(limits::CLOSING_TIMEOUT, connection.io.shutdown()).await;
+    }
+    end
 }
 
-struct Connection<T: AsyncRead + AsyncWrite + Unpin> {
+struct Connection<T> {
+    io: T,
+    server: Server,
+    desk: Desk,
+    buffer: Vec<u8>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// TLS may hold bytes that the kernel did not take.
+    unflushed: bool,
+}
+
+/// Judges what a connection takes, and remembers what has to be answered.
+struct Desk {
     shared: Arc<Shared>,
     platform: Platform,
-    h2: H2<SettingsGate<T>, Bytes>,
     behaviour: Arc<Behaviour>,
     changes: watch::Receiver<Arc<Behaviour>>,
+    /// False for the sink.
+    validates: bool,
     memory: Memory,
     requests: u64,
-    /// How many streams there may be at once; `None` once the connection has proven itself.
-    unproven_limit: Option<usize>,
-    /// The large stream limit has still to be announced.
-    widen: bool,
-    receiving: FuturesUnordered<Pin<Box<dyn Future<Output = Received> + Send>>>,
+    /// Streams that are allowed once the connection has proven itself.
+    unproven: Option<u32>,
+    /// To be answered in this turn.
+    ready: Vec<(u32, Verdict)>,
     delayed: VecDeque<Delayed>,
-    stalled: Vec<SendResponse<Bytes>>,
-    timer: Option<Pin<Box<Sleep>>>,
+    goes_away: bool,
+    cut: bool,
 }
 
 /// Why a pass over a connection ended.
@@ -115,11 +116,11 @@ enum Step {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
-    async fn run(mut self) -> End {
+    async fn run(&mut self) -> End {
         loop {
-            self.behaviour = Arc::clone(&self.changes.borrow_and_update());
-            if self.behaviour.pause {
-                if self.changes.changed().await.is_err() {
+            self.desk.behaviour = Arc::clone(&self.desk.changes.borrow_and_update());
+            if self.desk.behaviour.pause {
+                if self.desk.changes.changed().await.is_err() {
                     return End::Closed;
                 }
                 continue;
@@ -132,229 +133,213 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Does everything that can be done now.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        if self.changes.has_changed().unwrap_or(false) {
-            self.behaviour = Arc::clone(&self.changes.borrow_and_update());
+        if self.desk.changes.has_changed().unwrap_or(false) {
+            self.desk.behaviour = Arc::clone(&self.desk.changes.borrow_and_update());
         }
-        if self.behaviour.pause {
+        if self.desk.behaviour.pause {
             return Poll::Ready(Step::Paused);
         }
-        let now = Moment::now();
-        self.poll_receiving(cx, now);
-        self.poll_due(cx, now);
         loop {
-            self.try_to_widen();
-            match self.h2.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, respond)))) => {
-                    if !self.accept(request, respond, cx, now) {
-                        return Poll::Ready(Step::Ended(End::Cut));
-                    }
+            let now = Moment::now();
+            let more = match self.read(cx, now) {
+                Some(more) => more,
+                None => return Poll::Ready(Step::Ended(End::Closed)),
+            };
+            self.answer_due(cx, now);
+            self.answer_ready(now);
+            if self.desk.cut {
+                return Poll::Ready(Step::Ended(End::Cut));
+            }
+            if self.write(cx).is_none() {
+                return Poll::Ready(Step::Ended(End::Closed));
+            }
+            let done = self.server.state() == ServerState::Ended;
+            if done && self.server.output().is_empty() && !self.unflushed {
+                return Poll::Ready(Step::Ended(End::Closed));
+            }
+            if !more {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Reads for one turn. Answers whether there may be more; nothing if nothing more comes.
+    fn read(&mut self, cx: &mut Context<'_>, now: Moment) -> Option<bool> {
+        let mut taken = 0;
+        while taken < limits::TURN_BYTES && self.server.state() != ServerState::Ended {
+            let mut into = ReadBuf::new(&mut self.buffer);
+            match Pin::new(&mut self.io).poll_read(cx, &mut into) {
+                Poll::Ready(Ok(())) if !into.filled().is_empty() => {}
+                Poll::Ready(_) => return None,
+                Poll::Pending => return Some(false),
+            }
+            taken += into.filled().len();
+            let desk = &mut self.desk;
+            self.server.receive(into.filled(), &mut |event| desk.take(&event, now));
+            if self.desk.cut {
+                break;
+            }
+            if std::mem::take(&mut self.desk.goes_away) {
+                self.server.leave();
+            }
+        }
+        Some(taken > 0)
+    }
+
+    /// Makes those answers ready whose time has come.
+    fn answer_due(&mut self, cx: &mut Context<'_>, now: Moment) {
+        while let Some(next) = self.desk.delayed.front() {
+            let due = next.due;
+            if due.into_std() > now.instant {
+                let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+                if timer.deadline() != due {
+                    timer.as_mut().reset(due);
                 }
-                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Step::Ended(End::Closed)),
-                // The acknowledgement that widening waits for may just have come in.
-                Poll::Pending if self.try_to_widen() => {}
-                Poll::Pending => break,
+                if timer.as_mut().poll(cx).is_pending() {
+                    return;
+                }
             }
-        }
-        // Bodies and answers that came up in this pass need a look, so that somebody wakes us.
-        self.poll_receiving(cx, now);
-        self.poll_due(cx, now);
-        Poll::Pending
-    }
-
-    /// Announces the large stream limit, unless the client has not acknowledged our first SETTINGS yet.
-    fn try_to_widen(&mut self) -> bool {
-        let widened = self.widen && self.h2.set_initial_window_size(limits::STREAM_WINDOW_BYTES).is_ok();
-        self.widen &= !widened;
-        widened
-    }
-
-    /// Takes a request; false if the connection has to be cut instead.
-    fn accept(
-        &mut self,
-        request: Request<RecvStream>,
-        mut respond: SendResponse<Bytes>,
-        cx: &mut Context<'_>,
-        now: Moment,
-    ) -> bool {
-        self.requests += 1;
-        let (parts, mut stream) = request.into_parts();
-        let every = |n: u64| n > 0 && self.requests.is_multiple_of(n);
-        if every(self.behaviour.close_every) {
-            self.note_closed(&parts, now);
-            return false;
-        }
-        if every(self.behaviour.goaway_every) {
-            self.h2.graceful_shutdown();
-        }
-        let open = self.receiving.len() + self.delayed.len() + self.stalled.len();
-        if self.unproven_limit.is_some_and(|limit| open >= limit) {
-            respond.send_reset(H2Reason::REFUSED_STREAM);
-            self.shared.journal.record(self.platform, None, Reason::ApnsRefusedStream, now.instant);
-            return true;
-        }
-        match receive_at_once(&mut stream, cx) {
-            Ok(body) => self.answer(&parts, &body, respond, now),
-            Err(first) => self.receiving.push(Box::pin(receive(parts, stream, respond, first))),
-        }
-        true
-    }
-
-    /// Judges those requests whose bodies came in late.
-    fn poll_receiving(&mut self, cx: &mut Context<'_>, now: Moment) {
-        while !self.receiving.is_empty() {
-            match Pin::new(&mut self.receiving).poll_next(cx) {
-                Poll::Ready(Some((parts, respond, Some(body)))) => self.answer(&parts, &body, respond, now),
-                Poll::Ready(Some((parts, _, None))) => self.note_closed(&parts, now),
-                Poll::Ready(None) | Poll::Pending => return,
+            if let Some(Delayed { stream, verdict, .. }) = self.desk.delayed.pop_front() {
+                self.desk.ready.push((stream, verdict));
             }
         }
     }
 
-    /// Sends those answers whose time has come.
-    fn poll_due(&mut self, cx: &mut Context<'_>, now: Moment) {
-        while let Some(next) = self.delayed.front() {
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next.due)));
-            if timer.deadline() != next.due {
-                timer.as_mut().reset(next.due);
-            }
-            if timer.as_mut().poll(cx).is_pending() {
-                return;
-            }
-            if let Some(Delayed { respond, verdict, .. }) = self.delayed.pop_front() {
-                self.send(respond, verdict, now);
+    /// Answers, and writes down what became of the requests.
+    fn answer_ready(&mut self, now: Moment) {
+        let mut ready = std::mem::take(&mut self.desk.ready);
+        for (stream, verdict) in ready.drain(..) {
+            let outcome = self.put(stream, &verdict);
+            self.desk.record(verdict.token_hash, outcome, now);
+            if outcome == Reason::ApnsAccepted
+                && let Some(streams) = self.desk.unproven.take()
+            {
+                self.server.allow(streams);
             }
         }
+        self.desk.ready = ready;
     }
 
-    fn answer(&mut self, parts: &Parts, body: &Body, respond: SendResponse<Bytes>, now: Moment) {
-        let verdict =
-            decide(&self.shared, &self.behaviour, self.platform, parts, body, &mut self.memory, now);
-        match (verdict.reason, self.behaviour.round_trip_ms) {
-            (Reason::ApnsStalled | Reason::FcmStalled, _) | (_, 0) => self.send(respond, verdict, now),
-            (_, ms) => {
-                let due = Instant::from_std(now.instant) + Duration::from_millis(u64::from(ms));
-                self.delayed.push_back(Delayed { due, respond, verdict });
+    /// Puts an answer into the output. Answers what became of the request.
+    fn put(&mut self, stream: u32, verdict: &Verdict) -> Reason {
+        match verdict.reason {
+            Reason::ApnsReset | Reason::FcmReset => self.server.reset(stream, Code::INTERNAL_ERROR),
+            Reason::ApnsStalled | Reason::FcmStalled => {}
+            reason => {
+                let seconds = verdict.retry_after_s.map(|seconds| seconds.to_string());
+                let all = [
+                    verdict.apns_id.as_ref().map(|id| (&b"apns-id"[..], &id[..])),
+                    seconds.as_ref().map(|seconds| (&b"retry-after"[..], seconds.as_bytes())),
+                    (self.desk.platform == Platform::Fcm)
+                        .then_some((&b"content-type"[..], &b"application/json; charset=UTF-8"[..])),
+                ];
+                let mut fields = [(&b""[..], &b""[..]); 3];
+                let mut count = 0;
+                for field in all.into_iter().flatten() {
+                    fields[count] = field;
+                    count += 1;
+                }
+                if !self.server.answer(stream, reason.status(), &fields[..count], &verdict.body) {
+                    return closed(self.desk.platform);
+                }
             }
         }
+        verdict.reason
     }
 
-    /// Hands an answer to h2, and writes down what became of the request.
-    fn send(&mut self, mut respond: SendResponse<Bytes>, verdict: Verdict, now: Moment) {
-        let Verdict { reason, token_hash, .. } = verdict;
-        let outcome = match reason {
-            Reason::ApnsReset | Reason::FcmReset => {
-                respond.send_reset(H2Reason::INTERNAL_ERROR);
-                reason
+    /// Writes until there is nothing more or nobody takes it; nothing if the connection is lost.
+    fn write(&mut self, cx: &mut Context<'_>) -> Option<()> {
+        while !self.server.output().is_empty() {
+            match Pin::new(&mut self.io).poll_write(cx, self.server.output()) {
+                Poll::Ready(Ok(bytes @ 1..)) => self.server.took(bytes),
+                Poll::Ready(_) => return None,
+                Poll::Pending => return Some(()),
             }
-            Reason::ApnsStalled | Reason::FcmStalled => {
-                self.stalled.push(respond);
-                self.forget_reset_streams();
-                reason
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            match Pin::new(&mut self.io).poll_flush(cx) {
+                Poll::Ready(result) => {
+                    result.ok()?;
+                    self.unflushed = false;
+                }
+                Poll::Pending => {}
             }
-            _ if respond_with(&mut respond, self.platform, verdict).is_ok() => reason,
-            _ => closed(self.platform),
-        };
-        self.shared.journal.record(self.platform, token_hash, outcome, now.instant);
-        if outcome == Reason::ApnsAccepted && self.unproven_limit.take().is_some() {
-            self.widen = true;
         }
-    }
-
-    /// A client gives up on streams that are never answered, and opens others: memory must not grow with them.
-    fn forget_reset_streams(&mut self) {
-        if self.stalled.len() > 2 * limits::APNS_STREAMS as usize {
-            let mut cx = Context::from_waker(std::task::Waker::noop());
-            self.stalled.retain_mut(|stream| stream.poll_reset(&mut cx).is_pending());
-        }
-    }
-
-    fn note_closed(&self, parts: &Parts, now: Moment) {
-        let hash = match self.platform {
-            Platform::Apns => apns::path_token(parts.uri.path()).ok(),
-            Platform::Fcm => None,
-        };
-        self.shared.journal.record(self.platform, hash, closed(self.platform), now.instant);
+        Some(())
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Drop for Connection<T> {
+impl Desk {
+    fn take(&mut self, event: &Event<'_>, now: Moment) {
+        let asked = match event {
+            Event::Asked(asked) if !self.cut => asked,
+            Event::Asked(asked) => {
+                // It came with the request at which the connection is cut.
+                return self.record(path_token(self.platform, asked.value(1)), closed(self.platform), now);
+            }
+            Event::Refused => return self.record(None, Reason::ApnsRefusedStream, now),
+            Event::Reset(stream) => return self.forget(*stream, now),
+        };
+        self.requests += 1;
+        let head = Head::from_places(|place| asked.value(place));
+        let every = |n: u64| n > 0 && self.requests.is_multiple_of(n);
+        if every(self.behaviour.close_every) {
+            self.cut = true;
+            return self.record(path_token(self.platform, asked.value(1)), closed(self.platform), now);
+        }
+        self.goes_away |= every(self.behaviour.goaway_every);
+        let verdict = if self.validates {
+            let body = Body { kept: asked.body, len: asked.body_bytes };
+            decide(&self.shared, &self.behaviour, self.platform, &head, body, &mut self.memory, now)
+        } else {
+            Verdict::sunk(self.platform)
+        };
+        match (verdict.reason, self.behaviour.round_trip_ms) {
+            (Reason::ApnsStalled | Reason::FcmStalled, _) | (_, 0) => {
+                self.ready.push((asked.stream, verdict));
+            }
+            (_, ms) => {
+                let due = Instant::from_std(now.instant) + Duration::from_millis(u64::from(ms));
+                self.delayed.push_back(Delayed { due, stream: asked.stream, verdict });
+            }
+        }
+    }
+
+    /// The client gave a request up. Whether one that stalls was noted before is left as it is.
+    fn forget(&mut self, stream: u32, now: Moment) {
+        let place = self.delayed.iter().position(|delayed| delayed.stream == stream);
+        if let Some(delayed) = place.and_then(|place| self.delayed.remove(place)) {
+            self.record(delayed.verdict.token_hash, closed(self.platform), now);
+        }
+    }
+
+    fn record(&self, token_hash: Option<u64>, outcome: Reason, now: Moment) {
+        self.shared.journal.record(self.platform, token_hash, outcome, now.instant);
+    }
+}
+
+impl Drop for Desk {
     /// Whatever still waited for its answer never gets one.
     fn drop(&mut self) {
         let now = Moment::now();
-        for delayed in &self.delayed {
-            let hash = delayed.verdict.token_hash;
-            self.shared.journal.record(self.platform, hash, closed(self.platform), now.instant);
-        }
-        for _ in 0..self.receiving.len() {
-            self.shared.journal.record(self.platform, None, closed(self.platform), now.instant);
+        let waiting = self.delayed.iter().map(|delayed| &delayed.verdict);
+        for verdict in waiting.chain(self.ready.iter().map(|(_, verdict)| verdict)) {
+            self.record(verdict.token_hash, closed(self.platform), now);
         }
     }
 }
 
-fn closed(platform: Platform) -> Reason {
+/// What a request came to whose connection ended.
+pub(super) fn closed(platform: Platform) -> Reason {
     match platform {
         Platform::Apns => Reason::ApnsClosed,
         Platform::Fcm => Reason::FcmClosed,
     }
 }
 
-/// The body if all of it has come in, which is the rule; what of it has come in otherwise.
-fn receive_at_once(stream: &mut RecvStream, cx: &mut Context<'_>) -> Result<Body, Bytes> {
-    if stream.is_end_stream() {
-        return Ok(Body { kept: Bytes::new(), len: 0 });
-    }
-    let Poll::Ready(Some(Ok(data))) = stream.poll_data(cx) else { return Err(Bytes::new()) };
-    // This fails only for a stream that is gone, and then nobody waits for the window.
-    let _ = stream.flow_control().release_capacity(data.len());
-    if !stream.is_end_stream() {
-        return Err(data);
-    }
-    let len = data.len();
-    Ok(Body { kept: data.slice(..len.min(limits::MAX_KEPT_BODY_BYTES)), len })
-}
-
-async fn receive(
-    parts: Parts,
-    mut stream: RecvStream,
-    respond: SendResponse<Bytes>,
-    first: Bytes,
-) -> Received {
-    let mut len = first.len();
-    let mut kept = BytesMut::from(&first[..]);
-    while let Some(data) = stream.data().await {
-        let Ok(data) = data else { return (parts, respond, None) };
-        let _ = stream.flow_control().release_capacity(data.len());
-        len += data.len();
-        let room = limits::MAX_KEPT_BODY_BYTES.saturating_sub(kept.len());
-        kept.extend_from_slice(&data[..data.len().min(room)]);
-    }
-    let body = Body { kept: kept.freeze(), len };
-    (parts, respond, Some(body))
-}
-
-fn respond_with(
-    respond: &mut SendResponse<Bytes>,
-    platform: Platform,
-    verdict: Verdict,
-) -> Result<(), h2::Error> {
-    let mut response = Response::new(());
-    *response.status_mut() =
-        StatusCode::from_u16(verdict.reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    if let Some(mut id) = verdict.apns_id {
-        // Literal, never indexed: an id is not seen twice, and would only push others out of HPACK's table.
-        id.set_sensitive(true);
-        headers.insert("apns-id", id);
-    }
-    if let Some(seconds) = verdict.retry_after_s {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if platform == Platform::Fcm {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
-    }
-    if verdict.body.is_empty() {
-        respond.send_response(response, true)?;
-        return Ok(());
-    }
-    respond.send_response(response, false)?.send_data(verdict.body, true)
+/// The hash of the token in a path, for who asks no more.
+fn path_token(platform: Platform, path: Option<&[u8]>) -> Option<u64> {
+    let path = std::str::from_utf8(path?).ok().filter(|_| platform == Platform::Apns)?;
+    super::apns::path_token(path).ok()
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::ServerKind;
+
 /// Where the gateways listen, and which credentials they take. `owl gateways` prints it as one line of JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewayInfo {
@@ -32,6 +34,9 @@ pub struct GatewayInfo {
     pub fcm_service_account_file: PathBuf,
     /// The one Firebase project that is known.
     pub fcm_project: String,
+    /// What answers.
+    #[serde(default)]
+    pub mode: ServerKind,
     /// The OAuth2 token endpoint (plain HTTP, on the admin listener).
     pub token_uri: String,
 }

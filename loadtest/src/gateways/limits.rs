@@ -65,3 +65,9 @@ pub const JOURNAL_SHARDS: usize = 300;
 pub const MAX_ADMIN_BODY_BYTES: usize = 64 * 1024;
 /// Rest after a connection could not be accepted, for lack of file descriptors say. Our choice.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+/// Bytes that one call to the kernel may bring. Our choice: some forty requests.
+pub const READ_BYTES: usize = 16 * 1024;
+/// Bytes that are read before answers are written. Our choice: as many as a client writes at once.
+pub const TURN_BYTES: usize = 64 * 1024;
+/// Messages that a connection remembers to be good, whatever their target. Our choice: more than a blast has locales.
+pub const REMEMBERED_MESSAGES: usize = 16;

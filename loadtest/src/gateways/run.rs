@@ -67,6 +67,7 @@ pub async fn start(args: GatewayArgs) -> Result<Running, GatewayError> {
         apns_topic: args.apns_topic,
         fcm_service_account_file: dir.join("fcm-service-account.json"),
         fcm_project: args.fcm_project,
+        mode: args.mode,
         token_uri: format!("{admin_url}/token"),
         admin: admin_url,
     };

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{Builder, JoinHandle};
 
 use rustls::ServerConfig;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::End;
 use super::journal::Platform;
 use super::shared::Shared;
-use super::{GatewayError, admin, connection, limits};
+use super::{GatewayError, ServerKind, admin, connection, limits, witness};
 
 /// The three listeners, bound.
 pub(super) struct Listeners {
@@ -84,10 +84,18 @@ async fn handshake(shared: Arc<Shared>, tls: TlsAcceptor, platform: Platform, st
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    // TLS reads 4 KiB at a time: with a buffer before it, a call to the kernel brings more.
+    let stream = BufReader::with_capacity(limits::READ_BYTES, stream);
     match tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
             let _open = OpenConnection::count(Arc::clone(&shared));
-            if connection::serve(shared, platform, stream).await == End::Closed {
+            let end = match shared.info.mode {
+                ServerKind::Witness => witness::serve(shared, platform, stream).await,
+                ServerKind::Validating | ServerKind::Sink => {
+                    connection::serve(shared, platform, stream).await
+                }
+            };
+            if end == End::Closed {
                 read_out(rest).await;
             }
         }

@@ -1,19 +1,19 @@
 //! How one request ends: the platform's validation first, then the faults that were asked for, then the token's fate.
 
 use bytes::Bytes;
-use http::HeaderValue;
-use http::request::Parts;
 
 use super::behaviour::{Behaviour, Fate, Fault};
+use super::head::Head;
 use super::journal::Platform;
 use super::reason::{Class, Reason};
 use super::shared::{Moment, Shared};
 use super::{apns, fcm};
 
 /// A request's body, cut off where no payload can be right any more.
-pub(super) struct Body {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Body<'a> {
     /// Its beginning.
-    pub(super) kept: Bytes,
+    pub(super) kept: &'a [u8],
     /// Bytes that came in all.
     pub(super) len: usize,
 }
@@ -22,9 +22,20 @@ pub(super) struct Body {
 pub(super) struct Verdict {
     pub(super) reason: Reason,
     pub(super) token_hash: Option<u64>,
-    pub(super) apns_id: Option<HeaderValue>,
+    pub(super) apns_id: Option<[u8; 36]>,
     pub(super) retry_after_s: Option<u32>,
     pub(super) body: Bytes,
+}
+
+impl Verdict {
+    /// What the sink says to everything: 200, about nobody.
+    pub(super) fn sunk(platform: Platform) -> Self {
+        let reason = match platform {
+            Platform::Apns => Reason::ApnsAccepted,
+            Platform::Fcm => Reason::FcmAccepted,
+        };
+        Self { reason, token_hash: None, apns_id: None, retry_after_s: None, body: Bytes::new() }
+    }
 }
 
 /// What a connection remembers from one request to the next, to verify as little as possible twice.
@@ -39,20 +50,20 @@ pub(super) fn decide(
     shared: &Shared,
     behaviour: &Behaviour,
     platform: Platform,
-    parts: &Parts,
-    body: &Body,
+    head: &Head<'_>,
+    body: Body<'_>,
     memory: &mut Memory,
     now: Moment,
 ) -> Verdict {
     match platform {
         Platform::Apns => {
-            let judged = apns::judge(shared, behaviour, parts, body, &mut memory.apns, now);
+            let judged = apns::judge(shared, behaviour, head, body, &mut memory.apns, now);
             let reason =
                 judged.outcome.map_or_else(|reason| reason, |hash| apns_fate(shared, behaviour, hash));
-            apns::answer(shared, behaviour, parts, reason, judged.token_hash)
+            apns::answer(shared, behaviour, head, reason, judged.token_hash)
         }
         Platform::Fcm => {
-            let mut judged = fcm::judge(shared, behaviour, parts, body, &mut memory.fcm, now);
+            let mut judged = fcm::judge(shared, behaviour, head, body, &mut memory.fcm, now);
             if judged.reason.class() == Class::Accepted || judged.reason == Reason::FcmValidated {
                 judged.reason = fcm_fate(shared, behaviour, judged.token_hash.unwrap_or(0), judged.reason);
             }

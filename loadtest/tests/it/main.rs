@@ -6,4 +6,5 @@ mod behaviour;
 mod fcm;
 mod journal;
 mod oauth;
+mod others;
 mod support;

@@ -163,7 +163,9 @@ impl Demo<'_> {
         let verdict = self.running.block_on(verify::verify(backend, &report.campaign, admin))?;
         let build_ms = campaign.snapshot.map_or(0, |s| s.build_ms);
         let receipt_ms = u64::try_from(press_receipt.as_millis()).unwrap_or(u64::MAX);
-        Ok(Summary::new(report, verdict, cpu, peak_rss, receipt_ms, build_ms, preload_ms))
+        let mut summary = Summary::new(report, verdict, cpu, peak_rss, receipt_ms, build_ms, preload_ms);
+        summary.gateways = self.gateways.info.mode;
+        Ok(summary)
     }
 
     fn import(&self) -> anyhow::Result<()> {

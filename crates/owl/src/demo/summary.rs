@@ -5,6 +5,7 @@ use crate::commands::print;
 use crate::output::outln;
 use crate::output::{bytes, count};
 use control::Report;
+use loadtest::gateways::ServerKind;
 use serde::Serialize;
 
 /// Everything the demo measured. Times in whole milliseconds, from the press.
@@ -20,6 +21,8 @@ pub(crate) struct Summary {
     pending: u64,
     doubled_at_most: u64,
     dead_tokens: u64,
+    /// What answered: only gateways that validate keep a journal.
+    pub(crate) gateways: ServerKind,
     /// Distinct devices that the gateways accepted.
     gateway_unique: u64,
     /// Distinct devices that got a final answer.
@@ -76,6 +79,7 @@ impl Summary {
             pending: b.pending,
             doubled_at_most: b.doubled_at_most,
             dead_tokens: b.dead_tokens(),
+            gateways: ServerKind::default(),
             gateway_unique: verdict.accepted,
             gateway_answered: verdict.answered,
             gateway_duplicates: verdict.duplicates,

@@ -1,14 +1,15 @@
 //! [`Gateway`] for APNs: renders once, then turns groups of pushes into groups of requests.
 
-use super::auth::ProviderTokens;
+use super::auth::{Credential, ProviderTokens};
 use super::config::ApnsSetup;
-use super::request::{campaign_headers, request, template};
+use super::request::{Paths, campaign_headers, is_ours, template};
 use super::response::answer;
 use crate::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push};
-use crate::transport::{Pool, PoolSettings, PoolState, Terms, group};
+use crate::transport::group;
 use async_trait::async_trait;
 use common::device::Platform;
 use common::fleet::LinkRow;
+use common::outcome::Outcome;
 use common::time::{Clock, UnixMs};
 use http::HeaderMap;
 use payload::Rendered;
@@ -16,6 +17,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use wire::Template;
+use wire::driver::{Pool, PoolState, Shape, Terms};
 
 /// APNs, for one lane. Lives inside a `LocalSet`.
 pub struct ApnsGateway {
@@ -30,6 +33,8 @@ struct Prepared {
     rendered: Rendered,
     headers: HeaderMap,
     pool: Rc<Pool>,
+    /// The newest template, and of which token and deadline it is.
+    template: RefCell<Option<(u64, UnixMs, Rc<Template>)>>,
 }
 
 const NO_TOKEN: &str = "no provider token can be signed with the key file";
@@ -44,14 +49,22 @@ impl ApnsGateway {
 
     /// The pool, opened now if there was none.
     fn pool(&self) -> Rc<Pool> {
-        let open = || {
-            Rc::new(Pool::open(PoolSettings {
-                origin: self.setup.origin.clone(),
-                connections: self.setup.connections,
-                clock: Arc::clone(&self.clock),
-            }))
-        };
+        let open = || group::pool(&self.setup.origin, self.setup.connections);
         Rc::clone(self.pool.borrow_mut().get_or_insert_with(open))
+    }
+
+    /// The template for this token and deadline: made once, so that connections compress it once.
+    fn template(&self, prepared: &Prepared, token: &Credential, deadline_at: UnixMs) -> Rc<Template> {
+        let mut known = prepared.template.borrow_mut();
+        if let Some((number, deadline, template)) = &*known
+            && (*number, *deadline) == (token.number, deadline_at)
+        {
+            return Rc::clone(template);
+        }
+        let authority = self.setup.origin.authority();
+        let made = Rc::new(template(&authority, &prepared.headers, &token.value, deadline_at));
+        *known = Some((token.number, deadline_at, Rc::clone(&made)));
+        made
     }
 
     /// Apple's answer, with what we know of our own token.
@@ -79,7 +92,8 @@ impl Gateway for ApnsGateway {
         self.setup.tokens.bearer(self.clock.now()).ok_or(NO_TOKEN)?;
         let pool = self.pool();
         let largest = u32::try_from(rendered.bytes_max(Platform::Apns)).unwrap_or(u32::MAX);
-        self.prepared.replace(Some(Rc::new(Prepared { rendered, headers, pool: Rc::clone(&pool) })));
+        let (kept, template) = (Rc::clone(&pool), RefCell::default());
+        self.prepared.replace(Some(Rc::new(Prepared { rendered, headers, pool: kept, template })));
         pool.ready(group::READY_WITHIN).await?;
         Ok(largest)
     }
@@ -99,19 +113,16 @@ impl Gateway for ApnsGateway {
             self.trouble.replace(Some(NO_TOKEN.to_owned()));
             return group::all(pushes, Answer::Misconfigured, now);
         };
-        let template = template(&prepared.headers, token.value, deadline_at);
-        let (mut requests, mut answered) =
-            (Vec::with_capacity(pushes.len()), Vec::with_capacity(pushes.len()));
-        for push in pushes {
-            match request(push, &prepared.rendered) {
-                Ok(request) => requests.push(request),
-                Err(answer) => answered.push(Answered { place: push.place, answer, at: now }),
-            }
-        }
-        let completions = prepared.pool.send(&template, requests, Terms { may_send, patience }).await;
+        let template = self.template(&prepared, &token, deadline_at);
+        let paths = Paths::new(pushes);
+        let requests = paths.requests(&prepared.rendered);
+        let shape = Shape { template: &template, body_begins: b"", body_ends: b"" };
+        let ended = prepared.pool.send(shape, requests, Terms { may_write: may_send, patience }).await;
         let judge = |response: &_| self.judge(answer(response), token.number);
-        answered.extend(group::answers(completions, judge));
-        answered
+        let foreign = pushes.iter().filter(|push| !is_ours(push));
+        let unsendable = Answer::Rejected(Outcome::Unsendable);
+        let foreign = foreign.map(|push| Answered { place: push.place, answer: unsendable, at: now });
+        group::answers(ended, &*self.clock, judge).chain(foreign).collect()
     }
 
     fn link(&self) -> LinkRow {

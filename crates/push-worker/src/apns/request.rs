@@ -1,13 +1,11 @@
 //! What goes to Apple: the headers that a group shares, and each device's path and body.
 
-use crate::gateway::{Answer, Push};
-use crate::transport::{Request, Template};
+use crate::gateway::Push;
 use common::device::TargetRef;
-use common::outcome::Outcome;
 use common::time::UnixMs;
-use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use payload::Rendered;
+use wire::{Policy, Request, Template};
 
 const TOPIC: HeaderName = HeaderName::from_static("apns-topic");
 const PUSH_TYPE: HeaderName = HeaderName::from_static("apns-push-type");
@@ -15,6 +13,8 @@ const PRIORITY: HeaderName = HeaderName::from_static("apns-priority");
 const EXPIRATION: HeaderName = HeaderName::from_static("apns-expiration");
 const COLLAPSE_ID: HeaderName = HeaderName::from_static("apns-collapse-id");
 const PATH: &str = "/3/device/";
+/// Room for one token (today's have 64 digits).
+const TOKEN_BYTES: usize = 64;
 
 /// The headers of a campaign, but for the two that change.
 pub(super) fn campaign_headers(rendered: &Rendered, topic: &HeaderValue) -> Option<HeaderMap> {
@@ -27,23 +27,59 @@ pub(super) fn campaign_headers(rendered: &Rendered, topic: &HeaderValue) -> Opti
     Some(headers)
 }
 
-/// The headers of a group: `apns-expiration` is the deadline in seconds, rounded down.
-pub(super) fn template(campaign: &HeaderMap, bearer: HeaderValue, deadline_at: UnixMs) -> Template {
-    let mut headers = campaign.clone();
-    headers.insert(EXPIRATION, HeaderValue::from((deadline_at.0 / 1000).max(0)));
-    headers.insert(header::AUTHORIZATION, bearer);
-    Template { headers }
+/// What the requests of a group share: `apns-expiration` is the deadline in seconds, rounded down. Path and token are
+/// literals, all else is compressed away, as Apple asks for.
+pub(super) fn template(
+    authority: &str,
+    campaign: &HeaderMap,
+    bearer: &HeaderValue,
+    deadline_at: UnixMs,
+) -> Template {
+    let expiration = (deadline_at.0 / 1000).max(0).to_string();
+    let begin = Template::to_paths_below(authority, PATH);
+    let campaigns = campaign.iter().fold(begin, |template, (name, value)| {
+        template.with(name.as_str(), value.as_bytes(), Policy::Indexed)
+    });
+    campaigns.with(EXPIRATION.as_str(), expiration, Policy::Indexed).with(
+        header::AUTHORIZATION.as_str(),
+        bearer.as_bytes(),
+        Policy::NeverIndexed,
+    )
 }
 
-/// One device's request; the answer at once if it is not APNs' to send.
-pub(super) fn request(push: &Push<'_>, rendered: &Rendered) -> Result<Request, Answer> {
-    if !matches!(push.target, TargetRef::Apns(_)) {
-        return Err(Answer::Rejected(Outcome::Unsendable));
+/// The devices' tokens, each as the end of a path, and whose they are. Pushes that are not APNs' to send are left out.
+pub(super) struct Paths {
+    text: Vec<u8>,
+    /// Place, locale and where its token ends.
+    ends: Vec<(u16, u8, usize)>,
+}
+
+impl Paths {
+    pub(super) fn new(pushes: &[Push<'_>]) -> Self {
+        let mut paths = Self {
+            text: Vec::with_capacity(pushes.len() * TOKEN_BYTES),
+            ends: Vec::with_capacity(pushes.len()),
+        };
+        for push in pushes.iter().filter(|push| is_ours(push)) {
+            push.target.write_text(&mut paths.text);
+            paths.ends.push((push.place, push.locale, paths.text.len()));
+        }
+        paths
     }
-    let mut path = Vec::with_capacity(PATH.len() + 64);
-    path.extend_from_slice(PATH.as_bytes());
-    push.target.write_text(&mut path);
-    let path = PathAndQuery::from_maybe_shared(bytes::Bytes::from(path));
-    let path = path.map_err(|_| Answer::Rejected(Outcome::Unsendable))?;
-    Ok(Request { place: push.place, path, body: rendered.apns(push.locale).clone() })
+
+    /// The devices' requests, tagged with their places.
+    pub(super) fn requests<'a>(&'a self, rendered: &'a Rendered) -> Vec<Request<'a>> {
+        let mut start = 0;
+        let one = |&(place, locale, end): &(u16, u8, usize)| {
+            let path = self.text.get(start..end).unwrap_or_default();
+            start = end;
+            Request { tag: u64::from(place), path, own: &[], body: rendered.apns(locale) }
+        };
+        self.ends.iter().map(one).collect()
+    }
+}
+
+/// Whether it is APNs' to send.
+pub(super) fn is_ours(push: &Push<'_>) -> bool {
+    matches!(push.target, TargetRef::Apns(_))
 }

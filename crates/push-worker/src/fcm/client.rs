@@ -2,13 +2,14 @@
 
 use super::auth::{AccessTokens, Credential};
 use super::config::FcmSetup;
-use super::request::{requests, template};
+use super::request::{Bodies, template};
 use super::response::answer;
 use crate::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push};
-use crate::transport::{Pool, PoolSettings, PoolState, Terms, group};
+use crate::transport::group;
 use async_trait::async_trait;
 use common::device::Platform;
 use common::fleet::LinkRow;
+use common::outcome::Outcome;
 use common::time::{Clock, UnixMs};
 use payload::Rendered;
 use std::cell::RefCell;
@@ -16,9 +17,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use wire::Template;
+use wire::driver::{Pool, PoolState, Shape, Terms};
 
 /// Shortest time between two looks at the token's age (ours: an endpoint that gives short-lived tokens is not hurried).
 const RENEW_REST: Duration = Duration::from_secs(15);
+
+/// Buffers for bodies that are kept (ours; as many as a lane has batches on their way, as a rule).
+const SPARE_MAX: usize = 64;
 
 /// FCM, for one lane. Lives inside a `LocalSet`.
 pub struct FcmGateway {
@@ -27,6 +33,8 @@ pub struct FcmGateway {
     open: RefCell<Option<Open>>,
     prepared: RefCell<Option<Rc<Prepared>>>,
     trouble: Rc<RefCell<Option<String>>>,
+    /// Buffers for bodies: some 40 KB that would be taken from the system and given back for each batch.
+    spare: RefCell<Vec<Vec<u8>>>,
 }
 
 /// What is open between the first prepare and the close.
@@ -39,25 +47,23 @@ struct Open {
 struct Prepared {
     rendered: Rendered,
     pool: Rc<Pool>,
+    /// The newest template, and of which token it is.
+    template: RefCell<Option<(u64, Rc<Template>)>>,
 }
 
 impl FcmGateway {
     /// A gateway that has no connections yet: [`Gateway::prepare`] opens them.
     #[must_use]
     pub fn new(setup: Arc<FcmSetup>, clock: Arc<dyn Clock>) -> Self {
-        let (open, prepared, trouble) = Default::default();
-        Self { setup, clock, open, prepared, trouble }
+        let (open, prepared, trouble, spare) = Default::default();
+        Self { setup, clock, open, prepared, trouble, spare }
     }
 
     /// The pool, opened now if there was none.
     fn pool(&self) -> Rc<Pool> {
         let mut open = self.open.borrow_mut();
         let open = open.get_or_insert_with(|| {
-            let pool = Rc::new(Pool::open(PoolSettings {
-                origin: self.setup.origin.clone(),
-                connections: self.setup.connections,
-                clock: Arc::clone(&self.clock),
-            }));
+            let pool = group::pool(&self.setup.origin, self.setup.connections);
             let mut keeper = JoinSet::new();
             keeper.spawn_local(keep_fresh(
                 Arc::clone(&self.setup),
@@ -67,6 +73,27 @@ impl FcmGateway {
             Open { pool, _keeper: keeper }
         });
         Rc::clone(&open.pool)
+    }
+
+    /// The template for this token: made once, so that connections compress it once.
+    fn template(&self, prepared: &Prepared, token: &Credential) -> Rc<Template> {
+        let mut known = prepared.template.borrow_mut();
+        if let Some((number, template)) = &*known
+            && *number == token.number
+        {
+            return Rc::clone(template);
+        }
+        let authority = self.setup.origin.authority();
+        let made = Rc::new(template(&authority, self.setup.path.as_str(), &token.value));
+        *known = Some((token.number, Rc::clone(&made)));
+        made
+    }
+
+    fn keep(&self, text: Vec<u8>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_MAX {
+            spare.push(text);
+        }
     }
 
     async fn bearer(&self) -> Result<Credential, String> {
@@ -119,7 +146,8 @@ impl Gateway for FcmGateway {
             payload::render(what.content, what.campaign, what.locales).map_err(|e| e.to_string())?;
         let largest = u32::try_from(rendered.bytes_max(Platform::Fcm)).unwrap_or(u32::MAX);
         let pool = self.pool();
-        self.prepared.replace(Some(Rc::new(Prepared { rendered, pool: Rc::clone(&pool) })));
+        let (kept, template) = (Rc::clone(&pool), RefCell::default());
+        self.prepared.replace(Some(Rc::new(Prepared { rendered, pool: kept, template })));
         self.bearer().await?;
         pool.ready(group::READY_WITHIN).await?;
         Ok(largest)
@@ -140,11 +168,17 @@ impl Gateway for FcmGateway {
             return group::all(pushes, Answer::NotSent, self.clock.now());
         };
         let now = self.clock.now();
-        let (requests, unsendable) = requests(pushes, &prepared.rendered, &self.setup.path, deadline_at, now);
-        let terms = Terms { may_send, patience };
-        let completions = prepared.pool.send(&template(token.value), requests, terms).await;
-        let mut answered: Vec<Answered> = group::answers(completions, answer).collect();
-        answered.extend(unsendable.into_iter().map(|(place, answer)| Answered { place, answer, at: now }));
+        let text = self.spare.borrow_mut().pop().unwrap_or_default();
+        let bodies = Bodies::new(text, pushes, &prepared.rendered, deadline_at, now);
+        let template = self.template(&prepared, &token);
+        let shape = Shape { template: &template, body_begins: b"", body_ends: b"" };
+        let terms = Terms { may_write: may_send, patience };
+        let ended = prepared.pool.send(shape, bodies.requests(), terms).await;
+        let unsendable = Answer::Rejected(Outcome::Unsendable);
+        let foreign = bodies.unsendable.iter().map(|&place| Answered { place, answer: unsendable, at: now });
+        let mut answered: Vec<Answered> =
+            group::answers(ended, &*self.clock, answer).chain(foreign).collect();
+        self.keep(bodies.into_text());
         self.settle(&mut answered, token.number).await;
         answered
     }

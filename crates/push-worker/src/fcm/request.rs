@@ -1,51 +1,72 @@
 //! What goes to Google: the headers that a group shares, and each device's body.
 
-use crate::gateway::{Answer, Push};
-use crate::transport::{Request, Template};
-use bytes::Bytes;
+use crate::gateway::Push;
 use common::device::Platform;
-use common::outcome::Outcome;
 use common::time::UnixMs;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use payload::{FcmAt, Rendered};
+use wire::{Policy, Request, Template};
 
 /// Room for one target (Google gives no bound; seen: 140 to 250 bytes).
 const TARGET_BYTES: usize = 256;
 
-/// The headers of a group.
-pub(super) fn template(bearer: HeaderValue) -> Template {
-    let mut headers = HeaderMap::with_capacity(4);
-    headers.insert(header::AUTHORIZATION, bearer);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Template { headers }
+/// What the requests of a group share. The token is sent once on each connection; later requests name it with one byte.
+pub(super) fn template(authority: &str, path: &str, bearer: &HeaderValue) -> Template {
+    Template::to_path(authority, path)
+        .with(header::AUTHORIZATION.as_str(), bearer.as_bytes(), Policy::Indexed)
+        .with(header::CONTENT_TYPE.as_str(), "application/json", Policy::Indexed)
 }
 
-/// A group's messages: one buffer for all bodies, of which each request holds its slice.
-pub(super) fn requests(
-    pushes: &[Push<'_>],
-    rendered: &Rendered,
-    path: &PathAndQuery,
-    deadline_at: UnixMs,
-    now: UnixMs,
-) -> (Vec<Request>, Vec<(u16, Answer)>) {
-    // Whole seconds that are left, so that nothing is shown after the deadline.
-    let ttl_s = deadline_at.since(now).as_secs();
-    let messages: Vec<FcmAt> = rendered.fcm().map(|template| template.at(ttl_s)).collect();
-    let each = messages.iter().map(FcmAt::len_without_target).max().unwrap_or(0) + TARGET_BYTES;
-    let mut buffer = Vec::with_capacity(each * pushes.len());
-    let (mut ends, mut unsendable) = (Vec::with_capacity(pushes.len()), Vec::new());
-    for push in pushes {
-        match messages.get(rendered.place(push.locale)) {
-            Some(message) if push.target.platform() == Platform::Fcm => {
-                let start = buffer.len();
-                message.write(push.target, &mut buffer);
-                ends.push((push.place, start..buffer.len()));
+/// A group's messages, in one buffer.
+pub(super) struct Bodies {
+    text: Vec<u8>,
+    /// Place and where its body ends.
+    ends: Vec<(u16, usize)>,
+    /// Pushes that are not FCM's to send, or in no locale that was rendered.
+    pub(super) unsendable: Vec<u16>,
+}
+
+impl Bodies {
+    /// Writes them into `text`, over what it held.
+    pub(super) fn new(
+        mut text: Vec<u8>,
+        pushes: &[Push<'_>],
+        rendered: &Rendered,
+        deadline_at: UnixMs,
+        now: UnixMs,
+    ) -> Self {
+        // Whole seconds that are left, so that nothing is shown after the deadline.
+        let ttl_s = deadline_at.since(now).as_secs();
+        let messages: Vec<FcmAt> = rendered.fcm().map(|template| template.at(ttl_s)).collect();
+        let each = messages.iter().map(FcmAt::len_without_target).max().unwrap_or(0) + TARGET_BYTES;
+        text.clear();
+        text.reserve(each * pushes.len());
+        let mut bodies = Self { text, ends: Vec::with_capacity(pushes.len()), unsendable: Vec::new() };
+        for push in pushes {
+            match messages.get(rendered.place(push.locale)) {
+                Some(message) if push.target.platform() == Platform::Fcm => {
+                    message.write(push.target, &mut bodies.text);
+                    bodies.ends.push((push.place, bodies.text.len()));
+                }
+                _ => bodies.unsendable.push(push.place),
             }
-            _ => unsendable.push((push.place, Answer::Rejected(Outcome::Unsendable))),
         }
+        bodies
     }
-    let buffer = Bytes::from(buffer);
-    let one = |(place, range)| Request { place, path: path.clone(), body: buffer.slice(range) };
-    (ends.into_iter().map(one).collect(), unsendable)
+
+    /// The buffer, for other bodies.
+    pub(super) fn into_text(self) -> Vec<u8> {
+        self.text
+    }
+
+    /// The devices' requests, tagged with their places.
+    pub(super) fn requests(&self) -> Vec<Request<'_>> {
+        let mut start = 0;
+        let one = |&(place, end): &(u16, usize)| {
+            let body = self.text.get(start..end).unwrap_or_default();
+            start = end;
+            Request { tag: u64::from(place), path: b"", own: &[], body }
+        };
+        self.ends.iter().map(one).collect()
+    }
 }

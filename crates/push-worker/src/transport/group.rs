@@ -1,31 +1,56 @@
 //! Small things that both gateways do with a group of pushes.
 
-use super::{PoolState, Response};
+use super::{Origin, Reply, Response, limits};
 use crate::gateway::{Answer, Answered, Push};
 use common::fleet::LinkRow;
-use common::time::UnixMs;
+use common::time::{Clock, UnixMs};
+use std::rc::Rc;
 use std::time::Duration;
+use wire::driver::{Ended, Pool, PoolSettings, PoolState};
 
 /// How long preparing waits for connections (ours; a dial's own limit).
-pub(crate) const READY_WITHIN: Duration = super::limits::DIAL_WITHIN;
+pub(crate) const READY_WITHIN: Duration = limits::DIAL_WITHIN;
+
+/// Starts to open connections. Must be called inside a `LocalSet`.
+pub(crate) fn pool(origin: &Origin, connections: u16) -> Rc<Pool> {
+    Rc::new(Pool::open(PoolSettings { target: origin.target(), connections, connection: connection() }))
+}
+
+/// How connections to both gateways behave.
+fn connection() -> wire::Config {
+    wire::Config {
+        streams_first: limits::STREAMS_FIRST,
+        streams_max: limits::STREAMS_MAX,
+        out_bytes_max: limits::OUT_BYTES_MAX,
+        answer_bytes_max: limits::ANSWER_BYTES_MAX,
+        keep_success_bodies: false,
+        window_bytes: limits::CONNECTION_WINDOW_BYTES,
+        wanted: vec![http::header::RETRY_AFTER.as_str().to_owned()],
+        ping_busy_every: limits::PING_BUSY_EVERY,
+        ping_idle_every: limits::PING_IDLE_EVERY,
+        pong_within: limits::PONG_WITHIN,
+    }
+}
 
 /// The same answer to each.
 pub(crate) fn all(pushes: &[Push<'_>], answer: Answer, at: UnixMs) -> Vec<Answered> {
     pushes.iter().map(|push| Answered { place: push.place, answer, at }).collect()
 }
 
-/// What a completion means; `judge` knows the gateway's answers.
+/// What the ends of requests mean, whose tags are places; `judge` knows the gateway's answers.
 pub(crate) fn answers(
-    completions: Vec<super::Completion>,
+    ended: Vec<Ended>,
+    clock: &dyn Clock,
     mut judge: impl FnMut(&Response) -> Answer,
 ) -> impl Iterator<Item = Answered> {
-    completions.into_iter().map(move |done| {
-        let answer = match &done.reply {
-            super::Reply::Answered(response) => judge(response),
-            super::Reply::NotSent => Answer::NotSent,
-            super::Reply::Ambiguous => Answer::Ambiguous,
+    let (now, instant) = (clock.now(), tokio::time::Instant::now());
+    ended.into_iter().map(move |Ended { tag, outcome, at }| {
+        let answer = match outcome.into() {
+            Reply::Answered(response) => judge(&response),
+            Reply::NotSent => Answer::NotSent,
+            Reply::Ambiguous => Answer::Ambiguous,
         };
-        Answered { place: done.place, answer, at: done.at }
+        Answered { place: tag as u16, answer, at: now.minus(instant.saturating_duration_since(at)) }
     })
 }
 

@@ -9,6 +9,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use wire::driver::Target;
 
 const HTTPS_PORT: u16 = 443;
 
@@ -93,14 +94,20 @@ impl Origin {
         self.rehearsal
     }
 
-    /// Whether a look-up's result may be connected to: a rehearsal's name must not lead to Apple either.
-    pub(super) fn permits(&self, address: SocketAddr) -> bool {
-        !self.rehearsal || !is_apples(address.ip())
+    /// What a pool has to know.
+    pub(super) fn target(&self) -> Target {
+        let permits = if self.rehearsal { not_apple } else { any };
+        Target { host: self.host.clone(), port: self.port, tls: Arc::clone(&self.tls), permits }
     }
+}
 
-    pub(super) fn tls(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.tls)
-    }
+/// A rehearsal's name must not lead to Apple either.
+fn not_apple(address: SocketAddr) -> Result<(), &'static str> {
+    if is_apples(address.ip()) { Err("a rehearsal must not go to Apple") } else { Ok(()) }
+}
+
+fn any(_: SocketAddr) -> Result<(), &'static str> {
+    Ok(())
 }
 
 /// `host:port`, `[v6]:port`, either with `https://` before it.

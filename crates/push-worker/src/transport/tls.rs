@@ -8,6 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
 use std::sync::Arc;
+use wire::driver::client_tls;
 
 /// For Apple and Google.
 pub(super) fn public_roots() -> Result<Arc<ClientConfig>, String> {
@@ -40,14 +41,7 @@ fn is_public(certificate: &CertificateDer<'_>) -> bool {
 }
 
 fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| format!("TLS can't be set up: {e}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Arc::new(config))
+    client_tls(roots).map_err(|e| format!("TLS can't be set up: {e}"))
 }
 
 #[cfg(test)]

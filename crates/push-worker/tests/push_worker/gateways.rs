@@ -1,13 +1,17 @@
 //! Both gateways against the stand-ins, over real TLS and HTTP/2: what is answered, and what the journal proves.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may stop where something is not as they expect")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may stop where something is not as they expect"
+)]
 
 use common::content::Content;
 use common::device::{Platform, Target, TargetKind};
 use common::ids::CampaignId;
 use common::outcome::Outcome;
 use common::time::{Clock as _, SystemClock, UnixMs};
-use loadtest::gateways::{AdminClient, Behaviour, Fate, GatewayArgs, Running, start};
+use loadtest::gateways::{AdminClient, Behaviour, Fate, GatewayArgs, Running, ServerKind, start};
 use push_worker::Secret;
 use push_worker::apns::{ApnsConfig, ApnsGateway, ApnsKind};
 use push_worker::fcm::{FcmConfig, FcmGateway, FcmKind};
@@ -19,6 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::LocalSet;
 
+/// Our own server, and the `h2` crate's.
+const BOTH: [ServerKind; 2] = [ServerKind::Validating, ServerKind::Witness];
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Stand {
@@ -27,7 +33,12 @@ struct Stand {
 }
 
 async fn stand(behaviour: Behaviour) -> Stand {
-    let running = start(GatewayArgs { behaviour, ..GatewayArgs::default() }).await.unwrap();
+    stand_on(ServerKind::Validating, behaviour).await
+}
+
+/// On our own server, or on one that is not ours.
+async fn stand_on(mode: ServerKind, behaviour: Behaviour) -> Stand {
+    let running = start(GatewayArgs { mode, behaviour, ..GatewayArgs::default() }).await.unwrap();
     let admin = AdminClient::new(&running.info.admin);
     Stand { running, admin }
 }
@@ -132,8 +143,14 @@ async fn local<F: Future<Output = ()>>(test: F) {
 
 #[tokio::test]
 async fn everybody_gets_one_and_the_gateways_find_nothing_wrong() {
+    for mode in BOTH {
+        everybody_gets_one_and_the_gateways_find_nothing_wrong_on(mode).await;
+    }
+}
+
+async fn everybody_gets_one_and_the_gateways_find_nothing_wrong_on(mode: ServerKind) {
     local(async {
-        let stand = stand(Behaviour { round_trip_ms: 2, ..Behaviour::default() }).await;
+        let stand = stand_on(mode, Behaviour { round_trip_ms: 2, ..Behaviour::default() }).await;
         for gateway in &stand.both().await {
             let targets = targets(gateway.platform(), 700);
             assert!(all(&send(&**gateway, &pushes(&targets), PATIENCE).await, Answer::Accepted));
@@ -175,10 +192,16 @@ async fn a_silent_content_and_an_installation_id_are_taken() {
 
 #[tokio::test]
 async fn tokens_are_told_apart() {
+    for mode in BOTH {
+        tokens_are_told_apart_on(mode).await;
+    }
+}
+
+async fn tokens_are_told_apart_on(mode: ServerKind) {
     local(async {
         let behaviour =
             Behaviour { dead_share: 0.2, bad_share: 0.2, mismatched_share: 0.2, ..Behaviour::default() };
-        let stand = stand(behaviour.clone()).await;
+        let stand = stand_on(mode, behaviour.clone()).await;
         for gateway in &stand.both().await {
             let targets = targets(gateway.platform(), 100);
             for answered in send(&**gateway, &pushes(&targets), PATIENCE).await {
@@ -253,8 +276,14 @@ async fn an_expired_credential_is_renewed_for_a_second_try() {
 
 #[tokio::test]
 async fn what_is_never_answered_is_ambiguous_and_harms_nobody_else() {
+    for mode in BOTH {
+        what_is_never_answered_is_ambiguous_and_harms_nobody_else_on(mode).await;
+    }
+}
+
+async fn what_is_never_answered_is_ambiguous_and_harms_nobody_else_on(mode: ServerKind) {
     local(async {
-        let stand = stand(Behaviour::default()).await;
+        let stand = stand_on(mode, Behaviour::default()).await;
         for gateway in &stand.both().await {
             let targets = targets(gateway.platform(), 60);
             // Proves the connections, so that all streams are open.
@@ -295,8 +324,14 @@ async fn send_out(gateway: &dyn Gateway, targets: &[Target]) -> BTreeMap<String,
 
 #[tokio::test]
 async fn connections_that_go_away_lose_nobody() {
+    for mode in BOTH {
+        connections_that_go_away_lose_nobody_on(mode).await;
+    }
+}
+
+async fn connections_that_go_away_lose_nobody_on(mode: ServerKind) {
     local(async {
-        let stand = stand(Behaviour::default()).await;
+        let stand = stand_on(mode, Behaviour::default()).await;
         for gateway in &stand.both().await {
             stand.admin.reset().await.unwrap();
             let behaviour = Behaviour { goaway_every: 20, round_trip_ms: 1, ..Behaviour::default() };
@@ -312,8 +347,14 @@ async fn connections_that_go_away_lose_nobody() {
 
 #[tokio::test]
 async fn connections_that_are_cut_double_nobody() {
+    for mode in BOTH {
+        connections_that_are_cut_double_nobody_on(mode).await;
+    }
+}
+
+async fn connections_that_are_cut_double_nobody_on(mode: ServerKind) {
     local(async {
-        let stand = stand(Behaviour::default()).await;
+        let stand = stand_on(mode, Behaviour::default()).await;
         for gateway in &stand.both().await {
             stand.admin.reset().await.unwrap();
             let behaviour = Behaviour { close_every: 50, ..Behaviour::default() };

@@ -214,8 +214,13 @@ impl Connection {
         allowed.min(self.config.streams_max)
     }
 
-    fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.books.in_flight as usize
+    }
+
+    /// Whether it can open another stream at all.
+    pub(crate) fn has_ids(&self) -> bool {
+        self.slots.has_ids()
     }
 
     fn check(&self) {

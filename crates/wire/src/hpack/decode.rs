@@ -32,6 +32,11 @@ impl<'a> Text<'a> {
         (!self.coded).then_some(self.octets)
     }
 
+    /// The octets, if they are Huffman-coded.
+    pub(crate) fn coded(&self) -> Option<&'a [u8]> {
+        self.coded.then_some(self.octets)
+    }
+
     /// Appends the text.
     pub(crate) fn decode_into(&self, out: &mut Vec<u8>) -> Result<(), BadBlock> {
         if self.coded {

@@ -9,7 +9,7 @@ mod integer;
 mod names;
 mod table;
 
-pub(crate) use decode::{Decoder, Field};
+pub(crate) use decode::{Decoder, Field, Text};
 pub(crate) use table::{Found, Table};
 
 use crate::limits::TABLE_BYTES;

@@ -3,15 +3,13 @@
 mod auth;
 mod request;
 
-use bytes::Bytes;
-use http::HeaderValue;
-use http::request::Parts;
-
 use super::Behaviour;
 use super::behaviour::mix;
+use super::head::Head;
 use super::reason::Reason;
 use super::shared::Shared;
 use super::verdict::Verdict;
+use bytes::Bytes;
 
 pub(super) use auth::ProviderTokens;
 pub(super) use request::{Memory, bearer, judge, path_token};
@@ -20,7 +18,7 @@ pub(super) use request::{Memory, bearer, judge, path_token};
 pub(super) fn answer(
     shared: &Shared,
     behaviour: &Behaviour,
-    parts: &Parts,
+    head: &Head<'_>,
     reason: Reason,
     token_hash: Option<u64>,
 ) -> Verdict {
@@ -32,21 +30,22 @@ pub(super) fn answer(
         }
         _ => format!(r#"{{"reason":"{name}"}}"#).into(),
     };
-    let echoed = parts.headers.get("apns-id").filter(|_| reason != Reason::ApnsBadMessageId);
+    let echoed = head.id.filter(|_| reason != Reason::ApnsBadMessageId).and_then(|id| id.try_into().ok());
     Verdict {
         reason,
         token_hash,
-        apns_id: echoed.cloned().or_else(|| made_up_id(token_hash.unwrap_or(0), shared.next_id())),
+        apns_id: echoed.or_else(|| Some(made_up_id(token_hash.unwrap_or(0), shared.next_id()))),
         retry_after_s: behaviour.retry_after_s.filter(|_| matches!(status, 429 | 503)),
         body,
     }
 }
 
 /// A version-4 UUID that no other request got.
-fn made_up_id(token_hash: u64, number: u64) -> Option<HeaderValue> {
+fn made_up_id(token_hash: u64, number: u64) -> [u8; uuid::fmt::Hyphenated::LENGTH] {
     let id = uuid::Builder::from_random_bytes(
         (u128::from(mix(token_hash ^ number.rotate_left(32))) << 64 | u128::from(mix(number))).to_be_bytes(),
     );
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-    HeaderValue::from_str(id.as_uuid().hyphenated().encode_upper(&mut text)).ok()
+    id.as_uuid().hyphenated().encode_upper(&mut text);
+    text
 }

@@ -1,10 +1,9 @@
 //! What Apple checks in a request, in the order in which we check it: path, credentials, token, headers, payload.
 
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method};
 use serde::de::IgnoredAny;
 
 use super::super::Behaviour;
+use super::super::head::Head;
 use super::super::journal::token_hash;
 use super::super::limits;
 use super::super::reason::Reason;
@@ -15,7 +14,8 @@ use super::auth::in_time;
 /// What was found right in the last request of this connection.
 #[derive(Default)]
 pub(in super::super) struct Memory {
-    authorization: Option<(HeaderValue, i64)>,
+    authorization: Vec<u8>,
+    iat: i64,
     payload: Vec<u8>,
 }
 
@@ -51,23 +51,23 @@ const HEX_CLASS: [u8; 256] = {
 pub(in super::super) fn judge(
     shared: &Shared,
     behaviour: &Behaviour,
-    parts: &Parts,
-    body: &Body,
+    head: &Head<'_>,
+    body: Body<'_>,
     memory: &mut Memory,
     now: Moment,
 ) -> Judged {
-    let token = path_token(parts.uri.path());
+    let token = path_token(head.path);
     let token_hash = token.as_ref().ok().copied();
     let mut check = || {
         if token == Err(Reason::ApnsBadPath) {
             return Err(Reason::ApnsBadPath);
         }
-        if parts.method != Method::POST {
+        if head.method != b"POST" {
             return Err(Reason::ApnsMethodNotAllowed);
         }
-        authorize(shared, behaviour, &parts.headers, memory, now)?;
+        authorize(shared, behaviour, head, memory, now)?;
         let hash = token?;
-        check_headers(&parts.headers, &shared.info.apns_topic)?;
+        check_headers(head, &shared.info.apns_topic)?;
         check_payload(body, memory)?;
         Ok(hash)
     };
@@ -96,50 +96,47 @@ pub(in super::super) fn path_token(path: &str) -> Result<u64, Reason> {
 fn authorize(
     shared: &Shared,
     behaviour: &Behaviour,
-    headers: &HeaderMap,
+    head: &Head<'_>,
     memory: &mut Memory,
     now: Moment,
 ) -> Result<(), Reason> {
-    let value = headers.get(http::header::AUTHORIZATION).ok_or(Reason::ApnsMissingProviderToken)?;
+    let value = head.authorization.ok_or(Reason::ApnsMissingProviderToken)?;
     if shared.take_expired_jwt() {
         return Err(Reason::ApnsExpiredProviderToken);
     }
-    if let Some((last, iat)) = &memory.authorization
-        && last == value
-    {
-        return in_time(*iat, now.unix_s());
+    if memory.authorization == value {
+        return in_time(memory.iat, now.unix_s());
     }
     let jwt = bearer(value).ok_or(Reason::ApnsMissingProviderToken)?;
     let iat = shared.provider_tokens.admit(jwt, now.unix_s(), behaviour.apns_jwt_limit)?;
-    memory.authorization = Some((value.clone(), iat));
+    (memory.authorization, memory.iat) = (value.to_vec(), iat);
     Ok(())
 }
 
 /// The credentials of an `authorization: bearer ...` header; the scheme's case does not matter.
-pub(in super::super) fn bearer(value: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, credentials) = value.as_bytes().split_at_checked("bearer ".len())?;
+pub(in super::super) fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, credentials) = value.split_at_checked("bearer ".len())?;
     (scheme.eq_ignore_ascii_case(b"bearer ") && !credentials.is_empty()).then_some(credentials)
 }
 
-fn check_headers(headers: &HeaderMap, topic: &str) -> Result<(), Reason> {
-    check_topic(headers.get("apns-topic").ok_or(Reason::ApnsMissingTopic)?.as_bytes(), topic)?;
-    let push_type = headers.get("apns-push-type").map(HeaderValue::as_bytes);
-    if push_type.is_some_and(|push_type| !PUSH_TYPES.contains(&push_type)) {
+fn check_headers(head: &Head<'_>, topic: &str) -> Result<(), Reason> {
+    check_topic(head.topic.ok_or(Reason::ApnsMissingTopic)?, topic)?;
+    if head.push_type.is_some_and(|push_type| !PUSH_TYPES.contains(&push_type)) {
         return Err(Reason::ApnsInvalidPushType);
     }
     // Without the header, the priority is 10.
-    match (headers.get("apns-priority").map_or(&b"10"[..], HeaderValue::as_bytes), push_type) {
+    match (head.priority.unwrap_or(b"10"), head.push_type) {
         (b"5", _) => {}
         (b"1" | b"10", push_type) if push_type != Some(b"background") => {}
         _ => return Err(Reason::ApnsBadPriority),
     }
-    if headers.get("apns-expiration").is_some_and(|value| !is_epoch_seconds(value.as_bytes())) {
+    if head.expiration.is_some_and(|value| !is_epoch_seconds(value)) {
         return Err(Reason::ApnsBadExpiration);
     }
-    if headers.get("apns-collapse-id").is_some_and(|id| id.len() > limits::MAX_COLLAPSE_ID_BYTES) {
+    if head.collapse_id.is_some_and(|id| id.len() > limits::MAX_COLLAPSE_ID_BYTES) {
         return Err(Reason::ApnsBadCollapseId);
     }
-    if headers.get("apns-id").is_some_and(|id| !is_uuid(id.as_bytes())) {
+    if head.id.is_some_and(|id| !is_uuid(id)) {
         return Err(Reason::ApnsBadMessageId);
     }
     Ok(())
@@ -185,7 +182,7 @@ fn is_uuid(value: &[u8]) -> bool {
     value.len() == 36 && value.iter().enumerate().all(fits)
 }
 
-fn check_payload(body: &Body, memory: &mut Memory) -> Result<(), Reason> {
+fn check_payload(body: Body<'_>, memory: &mut Memory) -> Result<(), Reason> {
     if body.len == 0 {
         return Err(Reason::ApnsPayloadEmpty);
     }
@@ -197,11 +194,11 @@ fn check_payload(body: &Body, memory: &mut Memory) -> Result<(), Reason> {
         return Ok(());
     }
     let is_object = body.kept.trim_ascii_start().starts_with(b"{");
-    if !is_object || serde_json::from_slice::<IgnoredAny>(&body.kept).is_err() {
+    if !is_object || serde_json::from_slice::<IgnoredAny>(body.kept).is_err() {
         return Err(Reason::ApnsPayloadNotJson);
     }
     memory.payload.clear();
-    memory.payload.extend_from_slice(&body.kept);
+    memory.payload.extend_from_slice(body.kept);
     Ok(())
 }
 

@@ -1,12 +1,16 @@
 //! Keeps one connection of a pool open: dials, waits until it takes no more requests, dials again.
 
-use super::connection::{Conn, drive};
-use super::dial::{Dialled, dial};
+use super::dial::{Io, dial};
+use super::drive::drive;
 use super::limits;
+use super::link::Link;
 use super::pool::Shared;
+use super::socket::Marks;
+use crate::Connection;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Runs until the pool closes; then waits for the last answers.
 pub(super) async fn keep(slot: usize, shared: Rc<Shared>) {
@@ -14,18 +18,19 @@ pub(super) async fn keep(slot: usize, shared: Rc<Shared>) {
     let mut failures = 0;
     let mut rest = limits::STAGGER.saturating_mul(u32::try_from(slot).unwrap_or(u32::MAX));
     while shared.or_closed(tokio::time::sleep(rest)).await.is_some() {
-        let Some(dialled) = shared.or_closed(dial(&shared.origin)).await else { break };
+        let marks = Rc::new(Marks::default());
+        let Some(dialled) = shared.or_closed(dial(&shared.target, &marks)).await else { break };
         match dialled {
             Err(error) => {
                 failures += 1;
                 shared.note_trouble(slot, error.to_string());
             }
-            Ok(dialled) => {
-                let conn = open(slot, dialled, &shared, &mut drivers);
-                let closed = shared.or_closed(conn.retired()).await.is_none();
-                conn.retire();
+            Ok(io) => {
+                let link = open(slot, io, marks, &shared, &mut drivers);
+                let closed = shared.or_closed(link.retired()).await.is_none();
+                link.retire(shared.hub.time(Instant::now() + limits::CLOSE_WITHIN));
                 shared.set(slot, None);
-                failures = if conn.is_proven() { 0 } else { failures + 1 };
+                failures = if link.is_proven() { 0 } else { failures + 1 };
                 if closed {
                     break;
                 }
@@ -37,11 +42,12 @@ pub(super) async fn keep(slot: usize, shared: Rc<Shared>) {
     while drivers.join_next().await.is_some() {}
 }
 
-fn open(slot: usize, dialled: Dialled, shared: &Rc<Shared>, drivers: &mut JoinSet<()>) -> Rc<Conn> {
-    let conn = Rc::new(Conn::new(dialled.send, dialled.blocked));
-    drivers.spawn_local(drive(Rc::clone(&conn), dialled.connection, Rc::clone(shared)));
-    shared.set(slot, Some(Rc::clone(&conn)));
-    conn
+fn open(slot: usize, io: Io, marks: Rc<Marks>, shared: &Rc<Shared>, drivers: &mut JoinSet<()>) -> Rc<Link> {
+    let core = Connection::new(shared.config.clone(), shared.hub.time(Instant::now()));
+    let link = Rc::new(Link::new(core, marks));
+    drivers.spawn_local(drive(Rc::clone(&link), io, Rc::clone(&shared.hub)));
+    shared.set(slot, Some(Rc::clone(&link)));
+    link
 }
 
 /// Between half and the whole of a time that doubles; nothing but a little jitter after a connection that was of use.

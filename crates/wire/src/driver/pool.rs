@@ -1,29 +1,43 @@
 //! The connections to one origin, kept open by a task each.
 
-use super::connection::Conn;
-use super::origin::Origin;
-use super::sending::Sending;
+use super::hub::Hub;
+use super::limits;
+use super::link::Link;
+use super::sending::{Ended, Sending, Shape, Terms};
 use super::slot::keep;
-use super::turns::Turns;
-use super::{Completion, Request, Template, Terms, limits};
-use common::time::Clock;
+use crate::{Config, Request};
+use rustls::ClientConfig;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+/// Where a pool connects to.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Name or address, as the certificate must say it.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// See [`client_tls`](super::client_tls).
+    pub tls: Arc<ClientConfig>,
+    /// Whether an address that the look-up found may be connected to; if not, why, in words.
+    pub permits: fn(SocketAddr) -> Result<(), &'static str>,
+}
+
 /// How a pool is made.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct PoolSettings {
     /// Where to.
-    pub origin: Origin,
+    pub target: Target,
     /// How many connections, 1 to [`limits::CONNECTIONS_MAX`].
     pub connections: u16,
-    /// What answers are stamped with.
-    pub clock: Arc<dyn Clock>,
+    /// How each behaves.
+    pub connection: Config,
 }
 
 /// How a pool is.
@@ -43,13 +57,18 @@ pub struct Pool {
     tasks: RefCell<JoinSet<()>>,
 }
 
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("host", &self.shared.target.host).finish_non_exhaustive()
+    }
+}
+
 /// What the pool, its connections and its senders have in common.
 pub(super) struct Shared {
-    pub(super) origin: Origin,
-    pub(super) authority: String,
-    pub(super) turns: Turns,
-    pub(super) clock: Arc<dyn Clock>,
-    slots: RefCell<Vec<Option<Rc<Conn>>>>,
+    pub(super) target: Target,
+    pub(super) config: Config,
+    pub(super) hub: Rc<Hub>,
+    slots: RefCell<Vec<Option<Rc<Link>>>>,
     /// Whether a slot was dialled to the end at least once.
     tried: RefCell<Vec<bool>>,
     trouble: RefCell<Option<String>>,
@@ -63,21 +82,20 @@ impl Pool {
     /// Starts to open the connections. Must be called inside a `LocalSet`.
     #[must_use]
     pub fn open(settings: PoolSettings) -> Self {
-        let count = settings.connections.clamp(1, limits::CONNECTIONS_MAX);
+        let count = usize::from(settings.connections.clamp(1, limits::CONNECTIONS_MAX));
         let shared = Rc::new(Shared {
-            authority: settings.origin.authority(),
-            origin: settings.origin,
-            turns: Turns::default(),
-            clock: settings.clock,
-            slots: RefCell::new(vec![None; usize::from(count)]),
-            tried: RefCell::new(vec![false; usize::from(count)]),
+            target: settings.target,
+            config: settings.connection,
+            hub: Rc::new(Hub::new()),
+            slots: RefCell::new(vec![None; count]),
+            tried: RefCell::new(vec![false; count]),
             trouble: RefCell::default(),
             changed: Notify::new(),
             closed: Cell::new(false),
             closing: Notify::new(),
         });
         let mut tasks = JoinSet::new();
-        for slot in 0..usize::from(count) {
+        for slot in 0..count {
             tasks.spawn_local(keep(slot, Rc::clone(&shared)));
         }
         Self { shared, tasks: RefCell::new(tasks) }
@@ -96,26 +114,29 @@ impl Pool {
         };
         let _ = tokio::time::timeout(within, all).await;
         match self.state() {
-            PoolState { connections: 0, trouble, .. } => Err(trouble
-                .unwrap_or_else(|| format!("no connection to `{}` in time", self.shared.origin.host()))),
+            PoolState { connections: 0, trouble, .. } => {
+                Err(trouble
+                    .unwrap_or_else(|| format!("no connection to `{}` in time", self.shared.target.host)))
+            }
             _ => Ok(()),
         }
     }
 
-    /// Sends a group and waits for the end of each request: exactly one completion each, in any order.
+    /// Sends a group and waits for the end of each request: exactly one [`Ended`] each, in any order. The upper half of
+    /// the requests' tags is the pool's.
     ///
     /// Groups are served in the order in which they came; a group waits while no stream is free. Requests that wait are
-    /// given up as not sent once `may_send` says no, or when nothing was written or answered for `patience`.
-    /// Dropping the future resets what is on its way.
-    pub async fn send(
-        &self,
-        template: &Template,
-        requests: Vec<Request>,
-        terms: Terms<'_>,
-    ) -> Vec<Completion> {
-        let mut sending = Sending::new(&self.shared, template, requests, terms);
+    /// given up as not sent once `may_write` says no, or when nothing was written or answered for `patience`.
+    /// Dropping the future leaves what is on its way to itself.
+    pub async fn send<'a>(
+        &'a self,
+        shape: Shape<'a>,
+        requests: Vec<Request<'a>>,
+        terms: Terms<'a>,
+    ) -> Vec<Ended> {
+        let mut sending = Sending::new(&self.shared, shape, requests, terms);
         std::future::poll_fn(|cx| sending.poll(cx)).await;
-        sending.into_completions()
+        sending.into_ended()
     }
 
     /// How it is at this instant.
@@ -127,7 +148,7 @@ impl Pool {
         let missing = open().count() < slots.len();
         PoolState {
             connections: sum(open().count()),
-            streams: sum(open().map(|conn| conn.streams()).sum()),
+            streams: sum(open().map(|link| link.streams()).sum()),
             trouble: self.shared.trouble.borrow().clone().filter(|_| missing),
         }
     }
@@ -138,15 +159,15 @@ impl Pool {
         self.shared.closing.notify_waiters();
         let mut tasks = self.tasks.take();
         let all = async { while tasks.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(limits::CLOSE_WITHIN, all).await;
+        let _ = tokio::time::timeout(limits::CLOSE_WITHIN + limits::GOODBYE_WITHIN, all).await;
     }
 }
 
 impl Shared {
     /// The connection with the fewest requests on their way that has a stream free.
-    pub(super) fn least_loaded(&self) -> Option<Rc<Conn>> {
+    pub(super) fn least_loaded(&self) -> Option<Rc<Link>> {
         let slots = self.slots.borrow();
-        slots.iter().flatten().filter(|conn| conn.room() > 0).min_by_key(|conn| conn.in_flight()).cloned()
+        slots.iter().flatten().filter(|link| link.room() > 0).min_by_key(|link| link.in_flight()).cloned()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -165,16 +186,16 @@ impl Shared {
         }
     }
 
-    pub(super) fn set(&self, slot: usize, conn: Option<Rc<Conn>>) {
-        let opened = conn.is_some();
+    pub(super) fn set(&self, slot: usize, link: Option<Rc<Link>>) {
+        let opened = link.is_some();
         if let Some(place) = self.slots.borrow_mut().get_mut(slot) {
-            *place = conn;
+            *place = link;
         }
         if opened && self.count() == self.slots.borrow().len() {
             self.trouble.take();
         }
         self.note_tried(slot);
-        self.turns.wake_first();
+        self.hub.turns.wake_first();
     }
 
     pub(super) fn note_trouble(&self, slot: usize, why: String) {

@@ -1,0 +1,175 @@
+//! A connection's task: writes what waits, reads what came, ticks, and delivers what ended, in this order, until nothing
+//! can be done; see `design.md`, "One turn of a driver".
+//!
+//! While many requests are in flight, answers are left in the kernel for a moment, so that they come in one read.
+
+use super::hub::Hub;
+use super::limits;
+use super::link::Link;
+use crate::State;
+use crate::request::Completion;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Runs a connection to its end, and says goodbye.
+pub(super) async fn drive<T: AsyncRead + AsyncWrite + Unpin>(link: Rc<Link>, io: T, hub: Rc<Hub>) {
+    let alarm = || Box::pin(sleep(limits::RETIRE_WITHIN));
+    let (alarm, gathered) = (alarm(), alarm());
+    let mut driver =
+        Driver { io, link, hub, unflushed: false, gathers: false, gathered, alarm, done: Vec::new() };
+    poll_fn(|cx| driver.poll(cx)).await;
+    let _ = tokio::time::timeout(limits::GOODBYE_WITHIN, driver.say_goodbye()).await;
+}
+
+struct Driver<T> {
+    io: T,
+    link: Rc<Link>,
+    hub: Rc<Hub>,
+    /// TLS may hold bytes that the kernel did not take.
+    unflushed: bool,
+    /// Answers are left in the kernel until `gathered`.
+    gathers: bool,
+    gathered: Pin<Box<Sleep>>,
+    /// Not later than the connection's next tick.
+    alarm: Pin<Box<Sleep>>,
+    done: Vec<Completion>,
+}
+
+impl<T> Drop for Driver<T> {
+    /// However its task ends, nobody waits for ever.
+    fn drop(&mut self) {
+        if let Ok(mut core) = self.link.core.try_borrow_mut() {
+            core.lost();
+        } else {
+            return;
+        }
+        self.settle(Instant::now());
+    }
+}
+
+impl<T> Driver<T> {
+    /// Delivers what ended; a connection that is spent takes no more; those who wait for streams are told of free ones.
+    fn settle(&mut self, now: Instant) {
+        self.link.core.borrow_mut().completions(&mut self.done);
+        self.link.learn(&self.done);
+        self.hub.mails.deliver(&mut self.done, now);
+        if self.link.is_spent() {
+            self.link.retire(self.hub.time(now) + limits::RETIRE_WITHIN);
+        } else if self.link.room() > 0 {
+            self.hub.turns.wake_first();
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
+    /// Does what can be done now; ready when the connection has ended.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.link.note_driver(cx);
+        loop {
+            let now = Instant::now();
+            self.write(cx);
+            self.read(cx, now);
+            let again = self.tick(cx, now);
+            self.settle(now);
+            if matches!(self.link.core.borrow().state(), State::Ended(_)) {
+                return Poll::Ready(());
+            }
+            // What reading and ticking put there has to be written before this task may rest.
+            if !again && (self.link.core.borrow().output().is_empty() || self.link.marks.blocked.get()) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes until there is nothing more or the kernel takes no more. What TLS took counts as gone: it will leave.
+    fn write(&mut self, cx: &mut Context<'_>) {
+        let mut core = self.link.core.borrow_mut();
+        while !core.output().is_empty() {
+            match Pin::new(&mut self.io).poll_write(cx, core.output()) {
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    self.unflushed = false;
+                    return core.lost();
+                }
+                Poll::Ready(Ok(bytes)) => core.took(bytes),
+                Poll::Pending => break,
+            }
+            self.unflushed = true;
+            if self.link.marks.blocked.get() {
+                break;
+            }
+        }
+        if self.unflushed {
+            match Pin::new(&mut self.io).poll_flush(cx) {
+                Poll::Ready(result) => {
+                    self.unflushed = false;
+                    if result.is_err() {
+                        core.lost();
+                    }
+                }
+                Poll::Pending => {}
+            }
+        }
+    }
+
+    /// Reads until there is nothing more, unless answers are to gather.
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if self.gathers && self.gathered.as_mut().poll(cx).is_pending() {
+            return;
+        }
+        self.gathers = false;
+        let (marks, time) = (&self.link.marks, self.hub.time(now));
+        let mut core = self.link.core.borrow_mut();
+        let mut buffer = self.hub.buffer.borrow_mut();
+        let mut taken = 0;
+        marks.dry.set(false);
+        loop {
+            marks.gather.set(core.in_flight() > limits::GATHER_ABOVE);
+            let mut into = ReadBuf::new(&mut buffer);
+            match Pin::new(&mut self.io).poll_read(cx, &mut into) {
+                Poll::Ready(Err(_)) => return core.lost(),
+                Poll::Ready(Ok(())) if into.filled().is_empty() => return core.lost(),
+                Poll::Ready(Ok(())) => core.receive(into.filled(), time),
+                // Nobody wakes us for what is held back here: the timer does.
+                Poll::Pending if marks.gather.get() && marks.dry.get() => {
+                    self.gathered.as_mut().reset(now + limits::GATHER);
+                    self.gathers = self.gathered.as_mut().poll(cx).is_pending();
+                    return;
+                }
+                Poll::Pending => return,
+            }
+            taken += into.filled().len();
+            if taken >= limits::READ_TURN_BYTES {
+                return cx.waker().wake_by_ref();
+            }
+        }
+    }
+
+    /// Lets time pass. Answers whether it has to be looked at again.
+    fn tick(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut core = self.link.core.borrow_mut();
+        let time = self.hub.time(now);
+        if core.next_tick().is_some_and(|next| next <= time) {
+            core.tick(time);
+        }
+        let Some(next) = core.next_tick().and_then(|next| self.hub.instant(next)) else { return false };
+        if next < self.alarm.deadline() || self.alarm.is_elapsed() {
+            self.alarm.as_mut().reset(next);
+        }
+        self.alarm.as_mut().poll(cx).is_ready()
+    }
+
+    /// Writes GOAWAY, ends TLS and our half of the connection.
+    async fn say_goodbye(&mut self) {
+        poll_fn(|cx| {
+            self.write(cx);
+            let rest = self.unflushed || !self.link.core.borrow().output().is_empty();
+            if rest { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        let _ = self.io.shutdown().await;
+    }
+}

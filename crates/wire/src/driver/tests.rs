@@ -1,0 +1,5 @@
+//! The driver against a scripted peer: on paused time at the ends of a pipe, and the pool over real TLS.
+
+mod paused;
+mod peer;
+mod rude;
