@@ -151,7 +151,7 @@ async fn listening_beyond_loopback_and_odd_limits_need_a_word() {
     let limits = ApiLimits { presses_max: 0, uploads_max: usize::MAX, ..ApiLimits::default() };
     let odd = ApiConfig { limits, allowed_hosts: vec!["a b".to_owned()], ..ApiConfig::default() };
     let text = refused(odd).await.to_string();
-    for fault in ["limits.presses_max is 0", "limits.uploads_max is 1844", "`a b` is neither"] {
+    for fault in ["limits.presses_max: is 0", "limits.uploads_max: is 1844", "`a b` is neither"] {
         assert!(text.contains(fault), "{text}");
     }
     let stop = CancellationToken::new();

@@ -113,7 +113,7 @@ async fn the_fleet_and_readiness() {
     let api = start().await;
     assert_eq!(
         api.get("/v1/fleet").await.ok(),
-        json!({"slot": {"version": 0, "campaign": null}, "workers": []})
+        json!({"slot": {"version": 0, "campaign": null}, "workers": [], "sizes": []})
     );
     assert_eq!(api.get("/readyz").await.ok(), json!({"ok": true}));
     // A press needs no objects; it does need the queue. The next look shows it.

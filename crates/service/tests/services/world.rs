@@ -112,11 +112,7 @@ impl World {
 }
 
 async fn furnished(endpoint: &str) -> AwsConfig {
-    let config = furnish(endpoint).await.unwrap();
-    let clients = aws::Clients::new(&config).await;
-    aws::dynamo::create_tables(&clients.dynamodb, &config.prefix).await.unwrap();
-    aws::s3::create_bucket(&clients.s3, &config.bucket).await.unwrap();
-    config
+    furnish(endpoint).await.unwrap()
 }
 
 /// The steps of a campaign, at one API. What may be asked again is asked again while the backend is in trouble.

@@ -170,6 +170,7 @@ labels! {
         User = "/v1/devices/{user}",
         Fleet = "/v1/fleet",
         FleetScale = "/v1/fleet/scale",
+        Redrive = "/v1/redrive",
         Audit = "/v1/audit",
         None = "none",
     }

@@ -89,9 +89,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     fn write(&mut self, cx: &mut Context<'_>) {
         let mut core = self.link.core.borrow_mut();
         while !core.output().is_empty() {
+            let (offered, before) = (core.output().len(), self.link.marks.written.get());
             match Pin::new(&mut self.io).poll_write(cx, core.output()) {
                 Poll::Ready(Ok(0) | Err(_)) => {
                     self.unflushed = false;
+                    // TLS may have taken all of it, sent a part, and failed with the rest: then nobody knows which.
+                    if self.link.marks.written.get() != before {
+                        core.took(offered);
+                    }
                     return core.lost();
                 }
                 Poll::Ready(Ok(bytes)) => core.took(bytes),

@@ -18,6 +18,8 @@ pub(super) struct Marks {
     pub(super) gather: Cell<bool>,
     /// There was such a read.
     pub(super) dry: Cell<bool>,
+    /// Bytes that the kernel took, over the connection's life.
+    pub(super) written: Cell<u64>,
 }
 
 /// A stream with its marks.
@@ -35,8 +37,11 @@ impl<T> Socket<T> {
         Self { io, marks, buffer: vec![0; limits::READ_BYTES].into(), from: 0, to: 0 }
     }
 
-    fn noting<R>(&self, poll: Poll<R>) -> Poll<R> {
+    fn noting(&self, poll: Poll<Result<usize>>) -> Poll<Result<usize>> {
         self.marks.blocked.set(poll.is_pending());
+        if let Poll::Ready(Ok(bytes)) = &poll {
+            self.marks.written.set(self.marks.written.get() + *bytes as u64);
+        }
         poll
     }
 }

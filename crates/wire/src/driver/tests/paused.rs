@@ -9,11 +9,13 @@ use crate::driver::mail::{Mail, full_tag};
 use crate::driver::sending::Ended;
 use crate::driver::socket::{Marks, Socket};
 use crate::{Config, Connection, Doubt, Group, Outcome, Request, Template};
+use std::cell::Cell;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::Instant;
 
@@ -30,12 +32,22 @@ struct Bench {
 
 /// A connection that allows so many streams, over a pipe that holds so many bytes.
 async fn bench(streams: u32, pipe_bytes: usize) -> (Bench, Peer<DuplexStream>) {
+    bench_over(streams, pipe_bytes, |socket| socket).await
+}
+
+/// The same, with something like TLS between the connection and its socket.
+async fn bench_over<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+    streams: u32,
+    pipe_bytes: usize,
+    tls: impl FnOnce(Socket<DuplexStream>) -> T,
+) -> (Bench, Peer<DuplexStream>) {
     let (near, far) = tokio::io::duplex(pipe_bytes);
     let (hub, marks) = (Rc::new(Hub::new()), Rc::new(Marks::default()));
     let config = Config { out_bytes_max: 16 * 1024, ..Config::default() };
     let core = Connection::new(config, hub.time(Instant::now()));
     let link = Rc::new(Link::new(core, Rc::clone(&marks)));
-    let driver = tokio::task::spawn_local(drive(Rc::clone(&link), Socket::new(near, marks), Rc::clone(&hub)));
+    let io = tls(Socket::new(near, marks));
+    let driver = tokio::task::spawn_local(drive(Rc::clone(&link), io, Rc::clone(&hub)));
     let peer = Peer::begin(far, streams).await;
     let (number, mail) = hub.mails.open(1, Instant::now());
     let bench = Bench { link, hub, number, mail, driver, template: Template::to_path("a.example", "/") };
@@ -228,4 +240,65 @@ async fn whoever_waits_on_a_task_that_is_killed_hears_of_it() {
         assert!(bench.link.room() == 0 && bench.balances());
     })
     .await;
+}
+
+/// As TLS does it: takes all that it is given, writes a part of it, fails with the rest, and answers with the error.
+struct BreaksHalfWay {
+    socket: Socket<DuplexStream>,
+    breaks: Rc<Cell<bool>>,
+    writes: usize,
+}
+
+impl AsyncRead for BreaksHalfWay {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, to)
+    }
+}
+
+impl AsyncWrite for BreaksHalfWay {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        if !self.breaks.get() {
+            return Pin::new(&mut self.socket).poll_write(cx, bytes);
+        }
+        let part = &bytes[..self.writes.min(bytes.len())];
+        if !part.is_empty() {
+            assert!(Pin::new(&mut self.socket).poll_write(cx, part).is_ready());
+        }
+        Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_write_that_failed_half_way_nobody_says_that_it_was_not_sent() {
+    for (writes, ambiguous) in [(100, true), (0, false)] {
+        local(async {
+            let breaks = Rc::new(Cell::new(false));
+            let tls = |socket| BreaksHalfWay { socket, breaks: Rc::clone(&breaks), writes };
+            let (bench, _peer) = bench_over(100, 1 << 20, tls).await;
+            breaks.set(true);
+            assert_eq!(bench.submit(10, b"{}"), 10);
+            let ended = bench.settled().await;
+            let doubtful = ended.iter().filter(|e| matches!(e.outcome, Outcome::Ambiguous(_))).count();
+            let unsent = ended.iter().filter(|e| matches!(e.outcome, Outcome::NotSent)).count();
+            assert_eq!((doubtful, unsent), if ambiguous { (10, 0) } else { (0, 10) }, "{writes} bytes left");
+            assert!(bench.balances());
+        })
+        .await;
+    }
 }
