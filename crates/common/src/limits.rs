@@ -91,6 +91,9 @@ pub const HEARTBEAT_GOOD_FOR: Duration = Duration::from_secs(5);
 pub const HEARTBEAT_EVERY: Duration = Duration::from_millis(500);
 /// Batches of one ledger bucket: neighbours that are read together and share a partition.
 pub const LEDGER_BUCKET: u32 = 100;
+/// One process takes a campaign's dead tokens out of the device table; after this long another one may (ours: it takes
+/// minutes, and what two take out twice is gone once).
+pub const REMOVING_MAX: Duration = Duration::from_secs(10 * 60);
 /// Most tasks of one role that `owl fleet scale` takes (AWS: an ECS service has at most 5,000 tasks; ours: a typing
 /// mistake must not cost a year's budget).
 pub const FLEET_TASKS_MAX: u32 = 2_000;

@@ -201,14 +201,26 @@ impl Control {
         let this = Arc::clone(self);
         tokio::spawn(async move {
             let _only_one = only_one;
-            let done = match this.remove_dead_tokens(&campaign).await {
-                Ok(removed) => this.settle(campaign.id, |c| c.written_back(removed)).await.map(drop),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = done {
+            if let Err(error) = this.take_out(&campaign).await {
                 tracing::warn!(campaign = %campaign.id, %error, "dead tokens not taken out; it is tried again");
             }
         });
+    }
+
+    /// Unless another process is at it.
+    async fn take_out(self: &Arc<Self>, campaign: &Campaign) -> Result<(), ControlError> {
+        let (who, now) = (Who::named("reconciler"), self.clock.now());
+        let begins = |c: &Campaign| c.write_back_begins(now);
+        if !self.change(&who, "campaign.settle", campaign.id, begins).await?.by_us {
+            return Ok(());
+        }
+        match self.remove_dead_tokens(campaign).await {
+            Ok(removed) => self.settle(campaign.id, |c| c.written_back(removed)).await.map(drop),
+            Err(error) => {
+                self.change(&who, "campaign.settle", campaign.id, Campaign::write_back_failed).await?;
+                Err(error)
+            }
+        }
     }
 
     async fn settle(

@@ -9,7 +9,7 @@ pub struct PushConfig {
     pub lanes: usize,
     /// Devices of the batches that a lane may hold at once.
     pub devices_in_flight: usize,
-    /// Receive calls that a lane may have in flight.
+    /// Receive calls that a lane has in flight while envelopes come; one while none does.
     pub receivers: usize,
     /// How long one receive call waits for an envelope.
     pub receive_wait: Duration,
@@ -34,7 +34,7 @@ impl Default for PushConfig {
         Self {
             lanes: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             devices_in_flight: 4_000,
-            receivers: 2,
+            receivers: 4,
             receive_wait: Duration::from_secs(1),
             patience: Duration::from_secs(10),
             gather: Duration::from_millis(5),

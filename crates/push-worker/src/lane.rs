@@ -20,6 +20,9 @@ use telemetry::metrics::{ENVELOPES, Event, QUEUE_FAILURES};
 
 /// Pause when there is nothing that may be taken, or receiving failed.
 const PAUSE: Duration = Duration::from_millis(50);
+/// All receivers of a lane receive while the last envelope came less than this ago; else one does, because every call that
+/// brings nothing is paid for.
+const BUSY_FOR: Duration = Duration::from_secs(1);
 /// A gateway that could not be prepared is tried again after this.
 const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -57,6 +60,8 @@ pub struct Lane {
     prepare_ms: Cell<u64>,
     prepare_again_at: Cell<Duration>,
     pub(crate) claims: Cell<u32>,
+    /// When the last envelope was received.
+    received_at: Cell<Option<Duration>>,
 }
 
 impl std::fmt::Debug for Lane {
@@ -83,6 +88,7 @@ impl Lane {
             prepare_ms: Cell::new(0),
             prepare_again_at: Cell::new(Duration::ZERO),
             claims: Cell::new(0),
+            received_at: Cell::new(None),
             shared,
         })
     }
@@ -186,6 +192,9 @@ impl Lane {
         match self.shared.backend.batches.receive(batches, wait, BATCH_VISIBILITY).await {
             Ok(received) => {
                 ENVELOPES.add_len((Batches, Event::Received), received.len());
+                if !received.is_empty() {
+                    self.received_at.set(Some(self.shared.clock.mono()));
+                }
                 Some(Taken { received, room })
             }
             Err(error) => {
@@ -222,7 +231,7 @@ impl Lane {
     /// Steps until the worker drains, several at a time, then waits for those that were begun.
     pub(crate) async fn run(self: Rc<Self>) {
         let tending = tokio::task::spawn_local(Rc::clone(&self).tend_loop());
-        let taking = (0..self.shared.config.receivers.max(1)).map(|_| Rc::clone(&self).take_loop());
+        let taking = (0..self.shared.config.receivers.max(1)).map(|n| Rc::clone(&self).take_loop(n == 0));
         futures::future::join_all(taking).await;
         tending.abort();
         for link in self.links.iter().flatten() {
@@ -230,10 +239,11 @@ impl Lane {
         }
     }
 
-    async fn take_loop(self: Rc<Self>) {
+    async fn take_loop(self: Rc<Self>, always: bool) {
         let mut steps = tokio::task::JoinSet::new();
         while !self.shared.draining.is_cancelled() {
-            match self.take().await {
+            let taken = if always || self.is_busy() { self.take().await } else { None };
+            match taken {
                 Some(taken) if !taken.received.is_empty() => {
                     let lane = Rc::clone(&self);
                     steps.spawn_local(async move { lane.work(taken).await });
@@ -246,6 +256,12 @@ impl Lane {
             while steps.try_join_next().is_some() {}
         }
         while steps.join_next().await.is_some() {}
+    }
+
+    /// Whether envelopes have been coming of late.
+    fn is_busy(&self) -> bool {
+        let now = self.shared.clock.mono();
+        self.received_at.get().is_some_and(|at| now.saturating_sub(at) < BUSY_FOR)
     }
 
     async fn tend_loop(self: Rc<Self>) {

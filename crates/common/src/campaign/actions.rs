@@ -4,6 +4,7 @@ use super::{Armed, Build, Campaign, Frozen, Options, Run, RunKind, SnapshotRef, 
 use crate::content::Content;
 use crate::fleet::Expect;
 use crate::ids::Epoch;
+use crate::limits::REMOVING_MAX;
 use crate::report::Books;
 use crate::time::UnixMs;
 use std::collections::BTreeMap;
@@ -307,6 +308,26 @@ impl Campaign {
             c.books = Some(books);
             c.done_at = Some(at);
         })
+    }
+
+    /// One process takes the dead tokens out, so that they are counted whole; another one after [`REMOVING_MAX`], when
+    /// the first has probably died.
+    #[must_use]
+    pub fn write_back_begins(&self, now: UnixMs) -> Decision {
+        let begun = self.removing_since.is_some_and(|at| now.since(at) < REMOVING_MAX);
+        if begun || self.state != State::Done || self.tokens_removed.is_some() {
+            return Decision::Same;
+        }
+        self.change(|c| c.removing_since = Some(now))
+    }
+
+    /// Taking them out failed: anybody may try again now.
+    #[must_use]
+    pub fn write_back_failed(&self) -> Decision {
+        if self.removing_since.is_none() {
+            return Decision::Same;
+        }
+        self.change(|c| c.removing_since = None)
     }
 
     /// The dead tokens have been taken out of the device table.

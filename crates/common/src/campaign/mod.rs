@@ -351,6 +351,9 @@ pub struct Campaign {
     pub done_at: Option<UnixMs>,
     /// Dead tokens taken out of the device table after it was done; `None` until that has been seen to.
     pub tokens_removed: Option<u64>,
+    /// Since when somebody is taking them out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removing_since: Option<UnixMs>,
 }
 
 impl Campaign {
@@ -378,6 +381,7 @@ impl Campaign {
             books: None,
             done_at: None,
             tokens_removed: None,
+            removing_since: None,
         }
     }
 

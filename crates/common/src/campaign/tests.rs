@@ -120,3 +120,21 @@ fn a_canary_binds_the_audience_and_a_record_survives_json() {
     let back: Campaign = serde_json::from_str(&serde_json::to_string(&canary).unwrap()).unwrap();
     assert_eq!(back, canary);
 }
+
+#[test]
+fn one_process_takes_the_dead_tokens_out_and_another_when_it_died() {
+    let at = |c: &Campaign, ms: i64| match c.write_back_begins(UnixMs(ms)) {
+        Decision::Change(next) => Some(*next),
+        Decision::Same => None,
+        Decision::Refuse(no) => panic!("{no}"),
+    };
+    assert!(at(&in_state(State::Sending), 0).is_none());
+    let begun = at(&in_state(State::Done), 1_000).unwrap();
+    let much_later = 1_000 + i64::try_from(crate::limits::REMOVING_MAX.as_millis()).unwrap();
+    assert!(at(&begun, 2_000).is_none() && at(&begun, much_later - 1).is_none());
+    assert!(at(&begun, much_later).is_some());
+    let Decision::Change(failed) = begun.write_back_failed() else { panic!("nothing changed") };
+    assert!(at(&failed, 2_000).is_some());
+    let Decision::Change(done) = begun.written_back(7) else { panic!("nothing changed") };
+    assert!(at(&done, much_later).is_none());
+}
