@@ -67,7 +67,8 @@ locals {
         var.apns == null ? {} : { OWL_APNS__KEY = module.secrets.arns.apns_key },
         var.fcm == null ? {} : { OWL_FCM__SERVICE_ACCOUNT = module.secrets.arns.fcm_service_account },
       )
-      environment = local.gateway_settings
+      # Every worker reads all rows of the fleet this often; with hundreds of them the usual 2 s is too much (docs/aws.md).
+      environment = merge({ OWL_PUSH__FLEET_EVERY_MS = "10000" }, local.gateway_settings)
     }
   }
 }

@@ -85,6 +85,10 @@ pub const SHARD_VISIBILITY: Duration = Duration::from_secs(10);
 pub const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A worker may send only while its last good look at the campaign began less than this ago.
 pub const LOOK_GOOD_FOR: Duration = Duration::from_millis(1_000);
+/// Looks that one worker may have under way: one that hangs must not keep the next from being begun.
+pub const LOOKS_MAX: usize = 4;
+/// A worker that could not receive for this long says so, and is not ready (ours; a few calls with their retries).
+pub const DEAF_AFTER: Duration = Duration::from_secs(3);
 /// A worker whose last heartbeat is older than this does not count as live.
 pub const HEARTBEAT_GOOD_FOR: Duration = Duration::from_secs(5);
 /// How often a worker writes its heartbeat row.

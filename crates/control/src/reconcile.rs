@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the loop steps.
 const EVERY: Duration = Duration::from_millis(200);
-/// How often the list of campaigns is read for others than the slot's.
+/// How often the list of campaigns is read for others than the slot's, at most: each campaign in it makes that a little
+/// rarer, because listing is paid for by what is listed.
 const LIST_EVERY: Duration = Duration::from_secs(1);
+const LIST_RARER_BY: Duration = Duration::from_millis(50);
 /// That many of the newest campaigns are looked at.
 const LOOK_BACK: usize = 200;
 /// After an abort, a worker may go by its last look for a second; the reading waits that long and a little more.
@@ -37,9 +39,16 @@ pub enum Step {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     seen: Mutex<HashMap<CampaignId, Seen>>,
-    listed: Mutex<Option<(Duration, Vec<CampaignId>)>>,
+    listed: Mutex<Option<Listed>>,
     /// One write-back of dead tokens at a time, beside everything else.
     writing_back: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Debug)]
+struct Listed {
+    /// To be listed again then.
+    until: Duration,
+    ids: Vec<CampaignId>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,7 +111,8 @@ impl Control {
             None => {
                 let all = self.backend.campaigns.list(LOOK_BACK).await?;
                 let ids: Vec<_> = all.iter().filter(|c| wants(c)).map(|c| c.id).collect();
-                self.reconciling.list_is(now, &ids);
+                let rarer = LIST_RARER_BY.saturating_mul(u32::try_from(all.len()).unwrap_or(u32::MAX));
+                self.reconciling.list_is(now + LIST_EVERY.max(rarer), &ids);
                 ids
             }
         };
@@ -304,10 +314,11 @@ impl Memory {
 
     fn listed(&self, now: Duration) -> Option<Vec<CampaignId>> {
         let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        listed.as_ref().filter(|(at, _)| now.saturating_sub(*at) < LIST_EVERY).map(|(_, ids)| ids.clone())
+        listed.as_ref().filter(|listed| now < listed.until).map(|listed| listed.ids.clone())
     }
 
-    fn list_is(&self, now: Duration, ids: &[CampaignId]) {
-        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, ids.to_vec()));
+    fn list_is(&self, until: Duration, ids: &[CampaignId]) {
+        let listed = Listed { until, ids: ids.to_vec() };
+        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(listed);
     }
 }

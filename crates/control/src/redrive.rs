@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// A letter that is being looked at is hidden from others for this long.
 const HIDE: Duration = Duration::from_secs(30);
+/// The same when they are only counted: whoever counts goes through them next.
+const HIDE_TO_COUNT: Duration = Duration::from_secs(2);
 
 /// How to go through them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +94,8 @@ impl Pass<'_> {
     async fn through(&mut self, queue: &dyn Queue, decide: Decide) -> Result<(), ControlError> {
         let mut left = queue.depth().await?.dead;
         while left > 0 {
-            let letters = queue.receive_dead(QUEUE_CALL_ENTRIES_MAX, HIDE).await?;
+            let hide = if self.ask.dry_run { HIDE_TO_COUNT } else { HIDE };
+            let letters = queue.receive_dead(QUEUE_CALL_ENTRIES_MAX, hide).await?;
             if letters.is_empty() {
                 return Ok(());
             }

@@ -99,13 +99,23 @@ impl Control {
         slot: &Slot,
         wish: &ScaleWish,
     ) -> Result<(), ControlError> {
-        scaling.scale(Role::Interim, wish.interim).await?;
-        scaling.scale(Role::Push, wish.push).await?;
-        let noted = ScaleWish { noted: true, ..wish.clone() };
-        let next = Slot { version: slot.version + 1, scale: Some(noted), ..slot.clone() };
-        // A conflict: somebody staged or scaled meanwhile, and the next look tells it again, which changes nothing.
-        self.backend.campaigns.set_slot(&next).await?;
-        Ok(())
+        let (mut slot, mut wish) = (slot.clone(), wish.clone());
+        for _ in 0..20 {
+            scaling.scale(Role::Interim, wish.interim).await?;
+            scaling.scale(Role::Push, wish.push).await?;
+            let noted = ScaleWish { noted: true, ..wish.clone() };
+            let next = Slot { version: slot.version + 1, scale: Some(noted), ..slot };
+            if self.backend.campaigns.set_slot(&next).await? == Written::Yes {
+                return Ok(());
+            }
+            // Somebody staged or scaled meanwhile: what is wanted now is told, so that a slow call has not the last word.
+            slot = self.backend.campaigns.slot().await?;
+            match slot.scale.clone() {
+                Some(now) => wish = now,
+                None => return Ok(()),
+            }
+        }
+        Err(ControlError::Busy)
     }
 
     /// Passes on what was asked and not noted yet, and takes back what is over.
@@ -117,6 +127,11 @@ impl Control {
             return self.take_back(scaling.as_ref(), slot, wish).await;
         }
         if !wish.noted {
+            // It was asked before a campaign took the fleet: then nobody is taken away any more.
+            if let Some(holder) = self.slot_holder(&slot).await?.filter(holds_fleet) {
+                let ScaleWish { interim, push, until, .. } = wish;
+                check_keeps(&holder, &ScaleRequest { interim, push, until }, &scaling.sizes().await?)?;
+            }
             self.pass_on(scaling.as_ref(), &slot, &wish).await?;
         }
         Ok(())

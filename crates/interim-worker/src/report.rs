@@ -3,6 +3,8 @@
 use crate::worker::InterimWorker;
 use common::fleet::{Role, WorkerRow};
 use common::ids::{CampaignId, SnapshotId};
+use common::limits::DEAF_AFTER;
+use std::sync::PoisonError;
 
 /// How far loading is: what the heartbeat says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,7 @@ impl InterimWorker {
     pub fn row(&self) -> WorkerRow {
         let progress = self.progress.borrow().clone();
         let campaign = self.watch.campaign();
+        let trouble = progress.trouble.or_else(|| self.deaf());
         WorkerRow {
             worker: self.id,
             role: Role::Interim,
@@ -55,14 +58,22 @@ impl InterimWorker {
             content: None,
             prepare_ms: progress.prepare_ms,
             ready: progress.snapshot.is_some()
-                && progress.trouble.is_none()
+                && trouble.is_none()
                 && progress.campaign == campaign.map(|c| c.id),
-            trouble: progress.trouble,
+            trouble,
             claims: u32::try_from(self.busy()).unwrap_or(u32::MAX),
             tripped: false,
             links: Vec::new(),
             payload_bytes_max: 0,
             rehearsal: false,
         }
+    }
+
+    /// That nothing could be received for a while.
+    fn deaf(&self) -> Option<String> {
+        let since = (*self.deaf_since.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let silent = self.clock.mono().saturating_sub(since);
+        (silent >= DEAF_AFTER)
+            .then(|| format!("the shard queue could not be received from for {} s", silent.as_secs()))
     }
 }

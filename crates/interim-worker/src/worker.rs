@@ -6,7 +6,9 @@ use crate::load::{Held, LoadError};
 use crate::report::Progress;
 use common::fleet::CounterRows;
 use common::ids::{CampaignId, SnapshotId, WorkerId};
-use common::limits::{HEARTBEAT_EVERY, LOOK_EVERY, QUEUE_CALL_ENTRIES_MAX, SHARD_VISIBILITY};
+use common::limits::{
+    HEARTBEAT_EVERY, LOOK_EVERY, LOOK_GOOD_FOR, LOOKS_MAX, QUEUE_CALL_ENTRIES_MAX, SHARD_VISIBILITY,
+};
 use common::ports::{Backend, PortError, Received};
 use common::time::{Clock, UnixMs};
 use common::watch::{View, Watch};
@@ -37,6 +39,8 @@ pub struct InterimWorker {
     pub(crate) flushing: tokio::sync::Mutex<()>,
     permits: Arc<Semaphore>,
     stopped: AtomicBool,
+    /// Since when nothing could be received, on the monotonic clock.
+    pub(crate) deaf_since: Mutex<Option<Duration>>,
 }
 
 impl std::fmt::Debug for InterimWorker {
@@ -61,6 +65,7 @@ impl InterimWorker {
             counters: Mutex::new(CounterRows::new(id)),
             flushing: tokio::sync::Mutex::default(),
             stopped: AtomicBool::new(false),
+            deaf_since: Mutex::default(),
             backend,
             clock,
             config,
@@ -197,11 +202,14 @@ impl InterimWorker {
         match self.backend.shards.receive(max, self.config.receive_wait, SHARD_VISIBILITY).await {
             Ok(received) => {
                 ENVELOPES.add_len((Shards, Event::Received), received.len());
+                *self.deaf_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 received
             }
             Err(error) => {
                 QUEUE_FAILURES.one(Shards);
                 tracing::warn!(%error, "shard envelopes not received");
+                let now = self.clock.mono();
+                self.deaf_since.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now);
                 tokio::time::sleep(PAUSE).await;
                 Vec::new()
             }
@@ -221,11 +229,23 @@ impl InterimWorker {
     }
 
     async fn look_loop(self: Arc<Self>) {
+        let mut looks = tokio::task::JoinSet::new();
         loop {
-            if let Err(error) = self.look().await {
-                tracing::warn!(%error, "campaign not looked at");
+            if looks.len() < LOOKS_MAX {
+                let this = Arc::clone(&self);
+                looks.spawn(async move { this.look_in_time().await });
             }
             tokio::time::sleep(LOOK_EVERY).await;
+            while looks.try_join_next().is_some() {}
+        }
+    }
+
+    /// An answer later than a look is good for is worth nothing.
+    async fn look_in_time(&self) {
+        match tokio::time::timeout(LOOK_GOOD_FOR, self.look()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "campaign not looked at"),
+            Err(_) => tracing::warn!("campaign not looked at in time"),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::permits::{Permits, Room};
 use crate::shared::{Assignment, LaneReport, Shared};
 use common::device::Platform;
 use common::ids::{CampaignId, ContentId, SnapshotId};
-use common::limits::{BATCH_VISIBILITY, LOOK_EVERY, LOOK_GOOD_FOR, QUEUE_CALL_ENTRIES_MAX};
+use common::limits::{BATCH_VISIBILITY, DEAF_AFTER, LOOK_EVERY, LOOK_GOOD_FOR, QUEUE_CALL_ENTRIES_MAX};
 use common::ports::Received;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -62,6 +62,8 @@ pub struct Lane {
     pub(crate) claims: Cell<u32>,
     /// When the last envelope was received.
     received_at: Cell<Option<Duration>>,
+    /// Since when nothing could be received.
+    deaf_since: Cell<Option<Duration>>,
 }
 
 impl std::fmt::Debug for Lane {
@@ -89,6 +91,7 @@ impl Lane {
             prepare_again_at: Cell::new(Duration::ZERO),
             claims: Cell::new(0),
             received_at: Cell::new(None),
+            deaf_since: Cell::new(None),
             shared,
         })
     }
@@ -138,7 +141,7 @@ impl Lane {
     fn report(&self) {
         let prepared = self.prepared.borrow().clone();
         let links: Vec<_> = self.links.iter().flatten().collect();
-        let trouble = self.trouble();
+        let trouble = self.trouble().or_else(|| self.deaf());
         let report = LaneReport {
             ready: prepared.is_some() && trouble.is_none(),
             prepared: prepared.map(|p| (p.campaign, p.content, p.snapshot)),
@@ -153,6 +156,13 @@ impl Lane {
         if let Some(place) = self.shared.lanes().get_mut(self.index) {
             *place = report;
         }
+    }
+
+    /// That nothing could be received for a while.
+    fn deaf(&self) -> Option<String> {
+        let silent = self.shared.clock.mono().saturating_sub(self.deaf_since.get()?);
+        (silent >= DEAF_AFTER)
+            .then(|| format!("the batch queue could not be received from for {} s", silent.as_secs()))
     }
 
     fn trouble(&self) -> Option<String> {
@@ -192,6 +202,7 @@ impl Lane {
         match self.shared.backend.batches.receive(batches, wait, BATCH_VISIBILITY).await {
             Ok(received) => {
                 ENVELOPES.add_len((Batches, Event::Received), received.len());
+                self.deaf_since.set(None);
                 if !received.is_empty() {
                     self.received_at.set(Some(self.shared.clock.mono()));
                 }
@@ -199,6 +210,8 @@ impl Lane {
             }
             Err(error) => {
                 QUEUE_FAILURES.one(Batches);
+                let since = self.deaf_since.get().unwrap_or_else(|| self.shared.clock.mono());
+                self.deaf_since.set(Some(since));
                 tracing::warn!(%error, "batch envelopes not received");
                 None
             }

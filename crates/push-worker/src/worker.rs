@@ -6,7 +6,7 @@ use crate::lane::Lane;
 use crate::shared::Shared;
 use common::fleet::WorkerRow;
 use common::ids::WorkerId;
-use common::limits::{HEARTBEAT_EVERY, LOOK_EVERY};
+use common::limits::{HEARTBEAT_EVERY, LOOK_EVERY, LOOK_GOOD_FOR, LOOKS_MAX};
 use common::ports::Backend;
 use common::time::Clock;
 use common::watch::View;
@@ -155,9 +155,15 @@ fn run_lane(shared: Arc<Shared>, index: usize, make: &MakeGateways) {
 }
 
 async fn look_loop(shared: Arc<Shared>) {
+    let mut looks = tokio::task::JoinSet::new();
     loop {
-        shared.look().await;
+        if looks.len() < LOOKS_MAX {
+            let shared = Arc::clone(&shared);
+            // An answer later than that is worth nothing.
+            looks.spawn(async move { tokio::time::timeout(LOOK_GOOD_FOR, shared.look()).await });
+        }
         tokio::time::sleep(LOOK_EVERY).await;
+        while looks.try_join_next().is_some() {}
     }
 }
 

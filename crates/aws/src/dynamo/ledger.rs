@@ -136,9 +136,7 @@ fn claims(
     asks: &[ClaimRequest],
     answers: Vec<Result<ClaimAnswer, PortError>>,
 ) -> Result<Vec<ClaimAnswer>, PortError> {
-    if !answers.iter().any(Result::is_ok)
-        || answers.iter().flat_map(|a| a.as_ref().err()).any(|e| !e.is_transient())
-    {
+    if !answers.iter().any(Result::is_ok) {
         return all(answers);
     }
     let failed = answers.iter().filter(|a| a.is_err()).count();

@@ -28,8 +28,8 @@ pub(crate) enum FleetCommand {
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  owl fleet scale --interim 4 --push 11 --until 6h           up for the evening; then both go to zero by themselves
-  owl fleet scale --interim 4 --push 11 --until 2027-02-15T05:00:00Z --wait 10m
+  owl fleet scale --interim 4 --push 5 --until 6h           up for the evening; then both go to zero by themselves
+  owl fleet scale --interim 4 --push 5 --until 2027-02-15T05:00:00Z --wait 10m
   owl fleet scale --interim 0 --push 0                       down now
 
 What was asked here is what `owl campaign arm` expects, unless told otherwise. `owl fleet plan` says how many.")]

@@ -39,9 +39,9 @@ macro_rules! assumptions {
 
 assumptions! {
     /// CPU of a push, from envelope to ledger, without AWS's SDK.
-    push_cpu_us: 13.0, "us a push", "docs/benchmarks.md, demo on 2 cores; --from puts a measured one here";
+    push_cpu_us: 2.0, "us a push", "docs/benchmarks.md, demo of 4M on 2 cores: 1.8; --from puts a measured one here";
     /// CPU of the SDK for a batch.
-    sdk_cpu_us_per_batch: 700.0, "us a batch", "shared/aws-standins: 110-150 us an SQS message; as much for each of 3 DynamoDB calls";
+    sdk_cpu_us_per_batch: 700.0, "us a batch", "docs/aws.md, measured on a stand-in: 200 us for SQS, 250 us for each of two ledger writes";
     /// Share of a task's CPU that is planned for.
     cpu_use: 0.5, "of 1", "ours: half stays free for retries and lost tasks";
     /// Virtual CPUs of a push worker's task.

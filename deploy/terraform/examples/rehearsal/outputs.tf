@@ -2,3 +2,13 @@ output "owl" {
   description = "What `owl` and the people at it need."
   value       = module.owl
 }
+
+output "api_url" {
+  description = "Where the API answers: OWL_SERVER."
+  value       = module.owl.api_url
+}
+
+output "cluster" {
+  description = "ECS cluster, for the commands in docs/runbook.md."
+  value       = module.owl.cluster
+}
