@@ -245,11 +245,23 @@ impl Lane {
     pub(crate) async fn run(self: Rc<Self>) {
         let tending = tokio::task::spawn_local(Rc::clone(&self).tend_loop());
         let taking = (0..self.shared.config.receivers.max(1)).map(|n| Rc::clone(&self).take_loop(n == 0));
+        let closing = tokio::task::spawn_local(Rc::clone(&self).close_when_stopped());
         futures::future::join_all(taking).await;
         tending.abort();
+        closing.abort();
         for link in self.links.iter().flatten() {
             link.gateway.close().await;
         }
+    }
+
+    /// Once nothing more may be written, answers are waited for a second longer, not for a gateway's whole patience: a
+    /// batch with one answer missing would end with the process, and all of it would be sent again.
+    async fn close_when_stopped(self: Rc<Self>) {
+        self.shared.draining.cancelled().await;
+        while !self.shared.is_stopped() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        futures::future::join_all(self.links.iter().flatten().map(|link| link.gateway.close())).await;
     }
 
     async fn take_loop(self: Rc<Self>, always: bool) {

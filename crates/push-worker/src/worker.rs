@@ -19,8 +19,9 @@ use tokio_util::task::TaskTracker;
 /// Makes the gateways of one lane; called in the lane's thread.
 pub type MakeGateways = Arc<dyn Fn() -> Vec<Box<dyn Gateway>> + Send + Sync>;
 
-/// Before the drain time is over, writing stops this early, so that what was written can be answered and recorded.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// Before the drain time is over, writing stops this early, so that what was written can be answered (for a second: then
+/// the connections are closed) and recorded.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// Drains batches to the gateways.
 pub struct PushWorker {

@@ -33,7 +33,14 @@ impl Connection {
 
     /// Cancels what waited long enough (RFC 9113, 5.4.2). The stream's late frames do no harm: they are ignored. The ring
     /// is looked through once in a time-out's length, since `earliest` is exact only after that.
+    ///
+    /// One that has not left by then never may: the kernel takes nothing, and what it took later would leave after its
+    /// caller was told. So the connection ends, and what has not left is taken back.
     fn expire(&mut self, now: Duration) {
+        let left = self.out.left();
+        if self.slots.all_open().any(|slot| slot.until <= now && slot.starts >= left) {
+            return self.lost();
+        }
         for id in self.slots.ids(|slot| slot.until <= now) {
             self.reset(id, Code::CANCEL);
             self.finish_or_answer(id, Outcome::Ambiguous(Doubt::TimedOut), false);

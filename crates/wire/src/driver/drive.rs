@@ -19,8 +19,17 @@ use tokio::time::{Instant, Sleep, sleep};
 pub(super) async fn drive<T: AsyncRead + AsyncWrite + Unpin>(link: Rc<Link>, io: T, hub: Rc<Hub>) {
     let alarm = || Box::pin(sleep(limits::RETIRE_WITHIN));
     let (alarm, gathered) = (alarm(), alarm());
-    let mut driver =
-        Driver { io, link, hub, unflushed: false, gathers: false, gathered, alarm, done: Vec::new() };
+    let mut driver = Driver {
+        io,
+        link,
+        hub,
+        unflushed: false,
+        broken: false,
+        gathers: false,
+        gathered,
+        alarm,
+        done: Vec::new(),
+    };
     poll_fn(|cx| driver.poll(cx)).await;
     let _ = tokio::time::timeout(limits::GOODBYE_WITHIN, driver.say_goodbye()).await;
 }
@@ -31,6 +40,8 @@ struct Driver<T> {
     hub: Rc<Hub>,
     /// TLS may hold bytes that the kernel did not take.
     unflushed: bool,
+    /// A write failed.
+    broken: bool,
     /// Answers are left in the kernel until `gathered`.
     gathers: bool,
     gathered: Pin<Box<Sleep>>,
@@ -97,6 +108,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     if self.link.marks.written.get() != before {
                         core.took(offered);
                     }
+                    self.broken = true;
                     return core.lost();
                 }
                 Poll::Ready(Ok(bytes)) => core.took(bytes),
@@ -112,6 +124,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 Poll::Ready(result) => {
                     self.unflushed = false;
                     if result.is_err() {
+                        self.broken = true;
                         core.lost();
                     }
                 }
@@ -167,8 +180,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.alarm.as_mut().poll(cx).is_ready()
     }
 
-    /// Writes GOAWAY, ends TLS and our half of the connection.
+    /// Writes GOAWAY, ends TLS and our half of the connection. Not after a write that failed: TLS keeps what it could not
+    /// write, and its requests may have been called not sent.
     async fn say_goodbye(&mut self) {
+        if self.broken {
+            return;
+        }
         poll_fn(|cx| {
             self.write(cx);
             let rest = self.unflushed || !self.link.core.borrow().output().is_empty();

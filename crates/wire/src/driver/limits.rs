@@ -34,7 +34,7 @@ pub const BACK_OFF_MIN: Duration = Duration::from_millis(100);
 /// Longest such wait (ours; it doubles each time, with jitter).
 pub const BACK_OFF_MAX: Duration = Duration::from_secs(10);
 /// How long closing waits for answers that are still on their way (ours).
-pub const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+pub const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// How long a connection that takes no more requests waits for their answers (ours: requests have time-outs of their own).
 pub const RETIRE_WITHIN: Duration = Duration::from_secs(60);
 /// How long saying goodbye may take (ours).
