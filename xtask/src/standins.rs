@@ -1,7 +1,6 @@
 //! Installs the AWS stand-in that the tests of `crates/aws` talk to: ministack, from PyPI, into a virtual environment
 //! under `target/tools`. Starting and ending it is the tests' own business (`aws::standin`).
 
-use anyhow::{Context, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -17,7 +16,7 @@ pub(crate) fn standins() -> anyhow::Result<bool> {
     let home = Path::new(HOME);
     if !is_there(home) {
         println!("installing ministack {MINISTACK_VERSION} into {HOME}");
-        install(home)?;
+        crate::python::environment(home, Path::new("."), &[&format!("ministack=={MINISTACK_VERSION}")])?;
     }
     let good = is_there(home);
     println!("standins: {} in {} s", if good { "good" } else { "FAILED" }, began.elapsed().as_secs());
@@ -28,23 +27,4 @@ fn is_there(home: &Path) -> bool {
     let asks = "import importlib.metadata; print(importlib.metadata.version('ministack'))";
     let asked = Command::new(home.join("bin/python")).args(["-c", asks]).stderr(Stdio::null()).output();
     asked.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).trim() == MINISTACK_VERSION)
-}
-
-fn install(home: &Path) -> anyhow::Result<()> {
-    // An environment that was left half done, or of another Python, is begun anew.
-    let venv = || Command::new("python3").args(["-m", "venv", "--clear"]).arg(home).status();
-    if !venv().is_ok_and(|status| status.success()) {
-        crate::system::install(&["python3", "python3-venv"])?;
-        if !venv().context("cannot run python3")?.success() {
-            bail!("python3 -m venv failed");
-        }
-    }
-    let wanted = format!("ministack=={MINISTACK_VERSION}");
-    let pip = Command::new(home.join("bin/python"))
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", &wanted])
-        .status();
-    if !pip.context("cannot run pip")?.success() {
-        bail!("{wanted} could not be installed by pip");
-    }
-    Ok(())
 }

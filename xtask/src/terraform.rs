@@ -123,24 +123,8 @@ impl Tools {
     }
 
     fn install(&self) -> anyhow::Result<()> {
-        let home = self.home.join("venv");
-        let venv = || Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home).output();
-        if !venv().is_ok_and(|output| output.status.success()) {
-            crate::system::install(&["python3", "python3-venv"])?;
-            let output = venv().context("cannot run python3")?;
-            if !output.status.success() {
-                bail!("python3 -m venv: {}", text_of(&output));
-            }
-        }
-        let pip = Command::new(self.python())
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .args(["--requirement", "requirements.txt", "--constraint", "constraints.txt"])
-            .current_dir(self.source.join("tools"))
-            .status();
-        if !pip.context("cannot run pip")?.success() {
-            bail!("pip could not install the tools of {SOURCE} (Python 3.11 or later is needed)");
-        }
-        Ok(())
+        let what = ["--requirement", "requirements.txt", "--constraint", "constraints.txt"];
+        crate::python::environment(&self.home.join("venv"), &self.source.join("tools"), &what)
     }
 
     /// The stub provider as a program, and the configuration that makes Terraform take it for hashicorp/aws.

@@ -39,7 +39,7 @@ macro_rules! assumptions {
 
 assumptions! {
     /// CPU of a push, from envelope to ledger, without AWS's SDK.
-    push_cpu_us: 2.0, "us a push", "docs/benchmarks.md, demo of 4M on 2 cores: 1.8; --from puts a measured one here";
+    push_cpu_us: 2.0, "us a push", "docs/benchmarks.md, demos on 2 cores: 1.3 to 2.0; --from puts a measured one here";
     /// CPU of the SDK for a batch.
     sdk_cpu_us_per_batch: 700.0, "us a batch", "docs/aws.md, measured on a stand-in: 200 us for SQS, 250 us for each of two ledger writes";
     /// Share of a task's CPU that is planned for.
