@@ -61,7 +61,7 @@ impl<'a> BatchBody<'a> {
         let (mut r, mut left) = (Reader::new(self.bytes), 0);
         std::iter::from_fn(move || {
             while left == 0 {
-                left = user_head(&mut r).ok()?.1;
+                left = user_lengths(&mut r).ok()?.1;
             }
             left -= 1;
             device(&mut r).ok()
@@ -80,10 +80,16 @@ impl<'a> BatchBody<'a> {
     }
 }
 
-fn user_head<'a>(r: &mut Reader<'a>) -> Result<(&'a str, u8), Malformed> {
+/// A user's id as bytes, which need not be text, and how many devices follow.
+fn user_lengths<'a>(r: &mut Reader<'a>) -> Result<(&'a [u8], u8), Malformed> {
     let (length, devices) = (usize::from(r.u8("user id length")?), r.u8("device count")?);
-    let at = r.at();
-    let id = r.take(length, "user id")?;
+    Ok((r.take(length, "user id")?, devices))
+}
+
+fn user_head<'a>(r: &mut Reader<'a>) -> Result<(&'a str, u8), Malformed> {
+    let start = r.at();
+    let (id, devices) = user_lengths(r)?;
+    let at = start + 2;
     let id = std::str::from_utf8(id).map_err(|_| Malformed { what: "user id that is not UTF-8", at })?;
     Ok((id, devices))
 }

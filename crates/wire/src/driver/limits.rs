@@ -15,8 +15,11 @@ pub const GATHER: Duration = Duration::from_millis(1);
 pub const READ_BYTES: usize = 16 * 1024;
 /// Bytes read before the other connections have their turn (ours).
 pub const READ_TURN_BYTES: usize = 256 * 1024;
+/// A connection that is about to write fewer bytes than this gets the next requests as well (ours: a call to the kernel costs
+/// as much as copying some 16 KiB).
+pub const GOOD_WRITE_BYTES: usize = 32 * 1024;
 /// Bytes of output that TLS takes while the socket takes none (ours: what is there leaves after an abort).
-pub const TLS_BYTES: usize = 32 * 1024;
+pub const TLS_BYTES: usize = 64 * 1024;
 /// Kernel's send buffer, in bytes (ours: sent and not yet acknowledged. Linux doubles it. 128 KiB in each 50 ms round trip
 /// is about 5,000 APNs requests a second, more than a connection does).
 pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
