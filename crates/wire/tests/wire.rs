@@ -1,6 +1,9 @@
 //! The state machine against scripted rude peers, arbitrary bytes, and `h2`'s server.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[cfg(feature = "fuzzing")]
+#[path = "wire/corpus.rs"]
+mod corpus;
 #[path = "wire/differential.rs"]
 mod differential;
 #[path = "wire/ends.rs"]
