@@ -10,6 +10,8 @@ mod differential;
 mod ends;
 #[path = "wire/flow.rs"]
 mod flow;
+#[path = "wire/foreign.rs"]
+mod foreign;
 #[path = "wire/property.rs"]
 mod property;
 #[path = "wire/rude.rs"]

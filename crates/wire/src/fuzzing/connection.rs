@@ -6,6 +6,7 @@ use super::witness::Witness;
 use crate::frame;
 use crate::{Config, Connection, End, Group, Outcome, Policy, Request, State, Template};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Bytes of output beyond the bound on requests: answers to the other side's frames, the largest request, resets.
@@ -23,6 +24,16 @@ pub fn connection(data: &[u8]) {
     world.end();
 }
 
+static TEMPLATES: LazyLock<[Template; 3]> = LazyLock::new(|| {
+    let below = Template::to_paths_below("a.example", "/3/");
+    [
+        below.clone().with("x-long", vec![b'y'; 900], Policy::Indexed),
+        Template::to_path("b.example", "/p").with("z", "v", Policy::NeverIndexed).with_own("x-tag"),
+        // More than a frame, in either form.
+        below.with("x-split", vec![b' '; 25_000], Policy::Literal),
+    ]
+});
+
 struct World {
     conn: Connection,
     config: Config,
@@ -30,7 +41,6 @@ struct World {
     /// Bytes of each body, by tag.
     bodies: Vec<usize>,
     ended: BTreeMap<u64, Outcome>,
-    templates: [Template; 3],
     feed: Feed,
     witness: Witness,
     /// Nothing leaves any more.
@@ -55,19 +65,12 @@ fn config(script: &mut Script<'_>) -> Config {
 impl World {
     fn new(script: &mut Script<'_>) -> Self {
         let (config, now) = (config(script), Duration::from_secs(1));
-        let below = Template::to_paths_below("a.example", "/3/");
-        let templates = [
-            below.clone().with("x-long", vec![b'y'; 900], Policy::Indexed),
-            Template::to_path("b.example", "/p").with("z", "v", Policy::NeverIndexed).with_own("x-tag"),
-            below.with("x-split", vec![b' '; 40_000], Policy::Literal),
-        ];
         Self {
             conn: Connection::new(config.clone(), now),
             config,
             now,
             bodies: Vec::new(),
             ended: BTreeMap::new(),
-            templates,
             feed: Feed::new(),
             witness: Witness::new(),
             cut_off: false,
@@ -107,7 +110,7 @@ impl World {
     }
 
     fn submit(&mut self, script: &mut Script<'_>) {
-        let template = &self.templates[[0, 0, 0, 1, 1, 2][script.below(6)]];
+        let template = &TEMPLATES[[0, 0, 0, 1, 1, 2][script.below(6)]];
         let (count, first) = (script.below(9), self.bodies.len());
         let sizes: Vec<usize> = (0..count)
             .map(|_| match script.octet() {

@@ -60,7 +60,7 @@ fn pieces<'a>(mut bytes: &'a [u8], sizes: &[usize], mut each: impl FnMut(&'a [u8
 type SeenByClient = (Vec<Completion>, Option<(State, Vec<u8>)>);
 
 fn as_client(bytes: &[u8], sizes: &[usize]) -> SeenByClient {
-    let mut conn = Connection::new(Config { streams_first: 4, ..Config::default() }, NOW);
+    let mut conn = Connection::new(Config { streams_first: 4, streams_max: 8, ..Config::default() }, NOW);
     let mut first = Vec::new();
     frame::put(&mut first, frame::SETTINGS, 0, 0, &[]);
     conn.receive(&first, NOW);
