@@ -1,4 +1,4 @@
-//! nginx: answers before it has read the body, and closes each connection after 1,000 requests (`keepalive_requests`).
+//! nginx: answers before it has read the body, and closes each connection after so many requests.
 
 use super::{Certificate, Expected, Foreign, Sightings, error_body, usual_path, usual_status};
 use std::net::{TcpListener, TcpStream};
@@ -20,6 +20,7 @@ http {
   fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
+  keepalive_requests 200;
   default_type application/json;
   server {
     listen 127.0.0.1:PORT LISTEN;

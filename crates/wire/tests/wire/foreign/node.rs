@@ -27,8 +27,7 @@ server.listen(0, '127.0.0.1', () => console.log(server.address().port));
 process.stdin.resume();
 process.stdin.on('end', () => {
   const all = [...seen].map(([path, count]) => `${count} ${path}`).join('\n');
-  fs.writeSync(1, all + '\n');
-  process.exit(0);
+  process.stdout.write(all + '\n', () => process.exit(0));
 });
 "#;
 
