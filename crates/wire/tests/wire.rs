@@ -16,5 +16,7 @@ mod foreign;
 mod property;
 #[path = "wire/rude.rs"]
 mod rude;
+#[path = "wire/states.rs"]
+mod states;
 #[path = "wire/support.rs"]
 mod support;

@@ -65,7 +65,7 @@ fn config(script: &mut Script<'_>) -> Config {
 impl World {
     fn new(script: &mut Script<'_>) -> Self {
         let (config, now) = (config(script), Duration::from_secs(1));
-        Self {
+        let mut world = Self {
             conn: Connection::new(config.clone(), now),
             config,
             now,
@@ -76,7 +76,11 @@ impl World {
             cut_off: false,
             piece: usize::MAX,
             given_back: BTreeSet::new(),
+        };
+        if script.below(4) > 0 {
+            world.frame(frame::SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 10]);
         }
+        world
     }
 
     fn step(&mut self, script: &mut Script<'_>) {

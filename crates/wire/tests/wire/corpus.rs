@@ -5,7 +5,7 @@ use wire::fuzzing::TARGETS;
 
 /// Random scripts for each target; more with `OWL_FUZZ_SCRIPTS`.
 fn scripts() -> u64 {
-    std::env::var("OWL_FUZZ_SCRIPTS").ok().and_then(|n| n.parse().ok()).unwrap_or(3_000)
+    std::env::var("OWL_FUZZ_SCRIPTS").ok().and_then(|n| n.parse().ok()).unwrap_or(5_000)
 }
 
 fn files(target: &str) -> Vec<PathBuf> {
