@@ -29,8 +29,8 @@ static TEMPLATES: LazyLock<[Template; 3]> = LazyLock::new(|| {
     [
         below.clone().with("x-long", vec![b'y'; 900], Policy::Indexed),
         Template::to_path("b.example", "/p").with("z", "v", Policy::NeverIndexed).with_own("x-tag"),
-        // More than a frame, in either form.
-        below.with("x-split", vec![b' '; 25_000], Policy::Literal),
+        // More than a frame, and shorter as it is than Huffman-coded, which the foreign decoder reads slowly.
+        below.with("x-split", vec![0xff; 17_000], Policy::Literal),
     ]
 });
 
@@ -253,10 +253,7 @@ impl World {
             assert!(seen.body.iter().all(|octet| *octet == tag as u8), "{tag}");
             assert!(tags.insert(tag, (seen.body.len(), seen.whole)).is_none(), "{tag} left twice");
         }
-        assert_eq!(
-            tags.len() + usize::from(self.witness.is_inside()).min(1) >= self.witness.streams.len(),
-            true
-        );
+        assert!(tags.len() + usize::from(self.witness.is_inside()) >= self.witness.streams.len());
         tags
     }
 

@@ -16,6 +16,9 @@ pub use frames::frames;
 pub use hpack::hpack;
 pub use server::server;
 
+/// Plays a script.
+pub type Target = fn(&[u8]);
+
 /// The targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 4] =
+pub const TARGETS: [(&str, Target); 4] =
     [("frames", frames), ("hpack", hpack), ("connection", connection), ("server", server)];

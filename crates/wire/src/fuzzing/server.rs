@@ -176,7 +176,7 @@ fn together(mut script: Script<'_>) {
                 let path = request.value(0).unwrap_or_default().to_vec();
                 asked.push((request.stream, path, request.value(1) == Some(b"secret")));
             }
-            Event::Refused | Event::Reset(_) => assert!(false, "{event:?}"),
+            Event::Refused | Event::Reset(_) => unreachable!("{event:?}"),
         });
         while let Some((stream, _, _)) = asked.get(answered).filter(|_| script.octet() < 200) {
             assert!(server.answer(*stream, 418, &[(b"retry-after", b"7")], b"0123456789"));

@@ -89,12 +89,12 @@ impl Witness {
             }
             frame::GOAWAY => self.gone = true,
             frame::SETTINGS | frame::PING | frame::WINDOW_UPDATE => assert_eq!(head.stream, 0),
-            _ => assert!(false, "{head:?}"),
+            _ => unreachable!("{head:?}"),
         }
     }
 
     fn fragment(&mut self, head: Head, payload: &[u8]) {
-        let Some((stream, mut bytes)) = self.block.take() else { return assert!(false, "{head:?}") };
+        let Some((stream, mut bytes)) = self.block.take() else { unreachable!("{head:?}") };
         assert_eq!(stream, head.stream);
         bytes.extend_from_slice(payload);
         if !head.has(frame::END_HEADERS) {
@@ -111,7 +111,7 @@ impl Witness {
     fn data(&mut self, head: Head, payload: &[u8], feed: &Feed) {
         self.sent += payload.len() as i64;
         assert!(self.sent <= feed.window, "the connection's window");
-        let Some(seen) = self.streams.get_mut(&head.stream) else { return assert!(false, "{head:?}") };
+        let Some(seen) = self.streams.get_mut(&head.stream) else { unreachable!("{head:?}") };
         assert!(!seen.whole && !seen.reset, "{head:?} behind its end");
         seen.body.extend_from_slice(payload);
         seen.whole = head.has(frame::END_STREAM);

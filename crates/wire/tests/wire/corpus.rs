@@ -1,7 +1,7 @@
 //! The fuzz targets without a fuzzer: their kept corpus, and random scripts from fixed seeds.
 
 use std::path::PathBuf;
-use wire::fuzzing::TARGETS;
+use wire::fuzzing::{TARGETS, Target};
 
 /// Random scripts for each target; more with `OWL_FUZZ_SCRIPTS`.
 fn scripts() -> u64 {
@@ -17,7 +17,7 @@ fn files(target: &str) -> Vec<PathBuf> {
 }
 
 /// Says which script it was.
-fn run(target: fn(&[u8]), script: &[u8], name: &str) {
+fn run(target: Target, script: &[u8], name: &str) {
     let run = std::panic::catch_unwind(|| target(script));
     assert!(run.is_ok(), "{name}: {script:?}");
 }
