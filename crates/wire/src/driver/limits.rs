@@ -40,6 +40,8 @@ pub const BACK_OFF_MAX: Duration = Duration::from_secs(10);
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// How long a connection that takes no more requests waits for their answers (ours: requests have time-outs of their own).
 pub const RETIRE_WITHIN: Duration = Duration::from_secs(60);
+/// Connections of one slot that wait for their last answers; with so many, no other is dialled until one has ended (ours).
+pub const RETIRING_MAX: usize = 4;
 /// How long saying goodbye may take (ours).
 pub const GOODBYE_WITHIN: Duration = Duration::from_millis(500);
 /// Most connections of one pool (ours; a thread does not feed more).
