@@ -87,7 +87,7 @@ impl Job {
         match self.measure {
             Measure::Cpu => (self.requests / 10).max(self.in_flight().min(self.requests)),
             Measure::Memory => u64::from(self.connections),
-            Measure::Latency => 200,
+            Measure::Latency => self.requests.min(200),
         }
     }
 

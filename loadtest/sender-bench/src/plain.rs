@@ -2,7 +2,7 @@
 //! answers 200 with a message's name. It looks at nothing.
 
 use anyhow::{Context, Result};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::net::{SocketAddr, TcpListener};
@@ -17,9 +17,7 @@ pub const CA_FILE: &str = "plain-ca.pem";
 /// The one host that it is.
 pub const HOST: &str = "fcm.googleapis.com";
 
-const ANSWER: &[u8] =
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=UTF-8\r\ncontent-length: 68\r\n\r\n\
-{\n  \"name\": \"projects/superb-owl-rehearsal/messages/0:1700000000000000\"}";
+const BODY: &str = "{\n  \"name\": \"projects/superb-owl-rehearsal/messages/0:1700000000000000\"\n}\n";
 
 /// Listens, and serves on a thread of its own for as long as the process lives.
 pub fn serve(address: SocketAddr, dir: &Path, round_trip: Duration) -> Result<()> {
@@ -33,6 +31,8 @@ pub fn serve(address: SocketAddr, dir: &Path, round_trip: Duration) -> Result<()
 
 fn certificate(dir: &Path) -> Result<Arc<ServerConfig>> {
     let mut ca = CertificateParams::default();
+    // The certificate's own subject must be another, or it counts as signed by itself.
+    ca.distinguished_name.push(DnType::CommonName, "sender-bench stand-in");
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate()?)?;
@@ -60,6 +60,10 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, round_trip: Duration) {
 async fn answer_all(stream: tokio::net::TcpStream, tls: TlsAcceptor, round_trip: Duration) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut stream = tls.accept(stream).await.ok()?;
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=UTF-8\r\ncontent-length: {}\r\n\r\n{BODY}",
+        BODY.len()
+    );
     let (mut buffer, mut filled) = (vec![0; 16 * 1024], 0);
     loop {
         while request_bytes(&buffer[..filled]).is_none_or(|bytes| bytes > filled) {
@@ -71,7 +75,7 @@ async fn answer_all(stream: tokio::net::TcpStream, tls: TlsAcceptor, round_trip:
         }
         filled = 0;
         tokio::time::sleep(round_trip).await;
-        stream.write_all(ANSWER).await.ok()?;
+        stream.write_all(answer.as_bytes()).await.ok()?;
         stream.flush().await.ok()?;
     }
 }

@@ -1,9 +1,9 @@
 //! The rounds: every sender of every row once in each, one after the other, each in a process of its own.
 
-use crate::job::{Figures, Job, Sender};
+use crate::job::{Figures, Job, Measure, Sender};
 use crate::rows::{ROWS, Row};
 use crate::stand_in::StandIns;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use loadtest::gateways::{AdminClient, Behaviour};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct Plan {
     /// Rounds.
     pub rounds: usize,
-    /// Divides the requests of each sender.
+    /// Divides the requests of each sender where CPU is measured.
     pub divisor: u64,
     /// Names of rows; empty: all.
     pub only: Vec<String>,
@@ -28,6 +28,8 @@ pub struct Found {
     pub row: &'static Row,
     /// By sender: requests a round, and what each round found.
     pub senders: Vec<(Sender, u64, Vec<Figures>)>,
+    /// Who failed, and how; the figures of such a round are left out.
+    pub failed: Vec<String>,
 }
 
 /// Longest wait for the stand-ins to see what was sent: requests may be counted after their answers left.
@@ -41,8 +43,12 @@ pub fn run(plan: &Plan, stand_ins: &StandIns) -> Result<Vec<Found>> {
     let takes_part = |sender: Sender| plan.skipped.iter().all(|(skipped, _)| *skipped != sender);
     let found = |row: &'static Row| {
         let senders = row.senders.iter().filter(|(sender, _)| takes_part(*sender));
-        let scaled = |requests: u64| (requests / plan.divisor).max(100);
-        Found { row, senders: senders.map(|&(sender, n)| (sender, scaled(n), Vec::new())).collect() }
+        let divisor = if row.measure == Measure::Cpu { plan.divisor } else { 1 };
+        Found {
+            row,
+            senders: senders.map(|&(sender, n)| (sender, n / divisor, Vec::new())).collect(),
+            failed: Vec::new(),
+        }
     };
     let mut all: Vec<Found> = ROWS.iter().filter(wanted).map(found).collect();
     for round in 0..plan.rounds {
@@ -55,18 +61,31 @@ pub fn run(plan: &Plan, stand_ins: &StandIns) -> Result<Vec<Found>> {
             for place in (0..count).map(|place| (place + round) % count) {
                 let (sender, requests, figures) = &mut found.senders[place];
                 let job = job(plan, row, *sender, *requests, stand_ins);
-                let before = runtime.block_on(admin.summary())?.requests;
-                let one =
-                    child(&job, stand_ins).with_context(|| format!("{} in {}", sender.label(), row.name))?;
-                check(&job, &one)?;
-                if *sender != Sender::FcmV1 {
-                    runtime.block_on(seen(&admin, before + job.requests))?;
+                match runtime.block_on(measured(&job, stand_ins, &admin)) {
+                    Ok(one) => figures.push(one),
+                    Err(error) => {
+                        let line = format!("{}, round {}: {error:#}", sender.label(), round + 1);
+                        eprintln!("{line}");
+                        found.failed.push(line);
+                    }
                 }
-                figures.push(one);
             }
         }
     }
     Ok(all)
+}
+
+/// Runs a sender; figures only of requests that were all accepted, and that the stand-ins saw.
+async fn measured(job: &Job, stand_ins: &StandIns, admin: &AdminClient) -> Result<Figures> {
+    let before = admin.summary().await?.requests;
+    let figures = child(job, stand_ins)?;
+    let (accepted, all) = (figures.accepted, figures.requests);
+    ensure!(accepted == all, "only {accepted} of {all} were accepted, so this is no measurement");
+    // The HTTP/1.1 stand-in does not count.
+    if job.sender != Sender::FcmV1 {
+        seen(admin, before + all).await?;
+    }
+    Ok(figures)
 }
 
 async fn behave(admin: &AdminClient, row: &Row) -> Result<()> {
@@ -102,14 +121,6 @@ fn job(plan: &Plan, row: &Row, sender: Sender, requests: u64, stand_ins: &StandI
         core: plan.core,
         info: stand_ins.info_file.clone(),
     }
-}
-
-fn check(job: &Job, figures: &Figures) -> Result<()> {
-    if figures.accepted != figures.requests {
-        let (sender, all) = (job.sender.label(), figures.requests);
-        bail!("{sender}: only {} of {all} were accepted, so this is no measurement", figures.accepted);
-    }
-    Ok(())
 }
 
 fn child(job: &Job, stand_ins: &StandIns) -> Result<Figures> {

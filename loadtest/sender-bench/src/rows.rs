@@ -143,7 +143,7 @@ pub static ROWS: [Row; 6] = [
         streams: 1,
         round_trip_ms: 0,
         singly: false,
-        senders: &[(OurGateway, 2_000), (Wire, 2_000), (H2, 2_000), (Hyper, 2_000), (A2, 200)],
+        senders: &[(OurGateway, 2_000), (Wire, 2_000), (H2, 2_000), (Hyper, 2_000), (A2, 50)],
         aims: &[Aim::NoSlowerThan(H2), Aim::NoStallOf(40_000.0)],
     },
 ];

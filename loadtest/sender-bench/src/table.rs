@@ -65,6 +65,9 @@ pub fn print(plan: &Plan, mode: &str, found: &[Found]) {
             Measure::Memory => print_memory(row),
             Measure::Latency => print_latency(row),
         }
+        for failed in &row.failed {
+            println!("\nFailed: {failed}");
+        }
         for aim in row.row.aims {
             if let Some((text, reached)) = judge(aim, row) {
                 println!("\n{}: {text}", if reached { "reached" } else { "NOT reached" });
@@ -171,7 +174,7 @@ pub fn json(plan: &Plan, mode: &str, machine: &str, found: &[Found]) -> Value {
         let aims = found.row.aims.iter().filter_map(|aim| judge(aim, found));
         let aims: Vec<Value> = aims.map(|(aim, reached)| json!({ "aim": aim, "reached": reached })).collect();
         let senders: Vec<Value> = found.senders.iter().map(sender).collect();
-        json!({ "row": found.row.name, "title": found.row.title, "senders": senders, "aims": aims })
+        json!({ "row": found.row.name, "title": found.row.title, "senders": senders, "failed": found.failed, "aims": aims })
     };
     let skipped: Vec<Value> =
         plan.skipped.iter().map(|(sender, why)| json!({ "sender": sender.label(), "why": why })).collect();
