@@ -117,7 +117,7 @@ pub static ROWS: [Row; 6] = [
             (Wire, 200_000),
             (H2, 64_000),
             (Hyper, 64_000),
-            (FcmV1, 3_200),
+            (FcmV1, 6_400),
             (H2load, 64_000),
         ],
         aims: &[Aim::CpuAtMost(1.2), Aim::Dearer(FcmV1, 20.0)],
