@@ -149,7 +149,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 None => return Poll::Ready(Step::Ended(End::Closed)),
             };
             self.answer_due(cx, now);
-            self.answer_ready(now);
+            if self.answer_ready(cx, now).is_none() {
+                return Poll::Ready(Step::Ended(End::Closed));
+            }
             self.desk.hand_notes_in();
             if self.desk.cut {
                 return Poll::Ready(Step::Ended(End::Cut));
@@ -209,8 +211,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
     }
 
-    /// Answers, and writes down what became of the requests.
-    fn answer_ready(&mut self, now: Moment) {
+    /// Answers, and writes down what became of the requests; nothing if the connection is lost.
+    fn answer_ready(&mut self, cx: &mut Context<'_>, now: Moment) -> Option<()> {
+        let singly = self.desk.behaviour.answer_singly;
         let mut ready = std::mem::take(&mut self.desk.ready);
         for (stream, verdict) in ready.drain(..) {
             let outcome = self.put(stream, &verdict);
@@ -220,8 +223,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             {
                 self.server.allow(streams);
             }
+            if singly {
+                self.desk.hand_notes_in();
+                self.write(cx)?;
+            }
         }
         self.desk.ready = ready;
+        Some(())
     }
 
     /// Puts an answer into the output. Answers what became of the request.
