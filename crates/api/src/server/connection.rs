@@ -74,7 +74,7 @@ impl Connections {
 
     async fn run(self, stream: TcpStream, remote: SocketAddr) {
         let Ok(local) = stream.local_addr() else { return };
-        let peer = Peer { remote: remote.ip().to_canonical(), local: local.ip().to_canonical() };
+        let peer = Peer { remote: remote.ip().to_canonical(), local: local.ip().to_canonical(), tls: false };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection has no nodelay");
         }
