@@ -15,6 +15,7 @@ mod api {
     mod server;
     mod sessions;
     mod states;
+    mod tls;
     mod tokens;
     mod uploads;
 }

@@ -72,12 +72,13 @@ pub(crate) async fn arm(
     Id(id): Id,
     Caller(who): Caller,
     Extension(Identity(record)): Extension<Identity>,
-    Json(request): Json<ArmRequest>,
+    Json(mut request): Json<ArmRequest>,
 ) -> Answer<Campaign> {
     let (action, lets) = OVERRIDE;
     if !request.overrides.is_empty() && !lets.role(record.role) {
         return Err(not_permitted(&record, action, lets).at("overrides"));
     }
+    request.second_person = app.config.access.second_person;
     let limits = &app.config.limits;
     if request.wait_ms > limits.arm_wait_max_ms {
         let why = format!("is {}, at most {} are allowed", request.wait_ms, limits.arm_wait_max_ms);

@@ -1,6 +1,7 @@
 //! Listening: connections up to a limit, a time-out for heads, a shutdown that lets requests end.
 
 mod connection;
+mod tls;
 
 use crate::App;
 use crate::access::one_time_code;
@@ -13,6 +14,7 @@ use control::Control;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tls::Tls;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -34,6 +36,9 @@ pub enum ApiError {
     /// The configuration can't be.
     #[error("the API's configuration is wrong: {0}")]
     Config(String),
+    /// The certificate can't be used.
+    #[error("no TLS: {0}")]
+    Tls(String),
     /// Whether somebody administers it can't be found out.
     #[error("no one-time code for the first administrator: {0}")]
     First(String),
@@ -88,6 +93,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<Served, ApiError> {
     config.check()?;
+    let tls = config.access.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
     let failed = |source| ApiError::Listen { addr: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
@@ -104,7 +110,10 @@ pub async fn serve(
         let look = ready.keep_looking(control.backend(), &**control.clock(), until.clone());
         tokio::join!(look, fresh.access.keys.keep_fresh(control.backend(), until));
     });
-    let connections = Connections::new(with_app(&app), &config.limits, shutdown);
+    if let Some(tls) = &tls {
+        tokio::spawn(Arc::clone(tls).keep_fresh(shutdown.clone()));
+    }
+    let connections = Connections::new(with_app(&app), &config.limits, tls, shutdown);
     let handle = tokio::spawn(accept(listener, connections, config));
     Ok(Served { addr, handle, access: FirstAdministrator(app) })
 }

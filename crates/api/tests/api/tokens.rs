@@ -1,7 +1,10 @@
 //! Making, listing and revoking tokens.
 
 use super::client::{ADMIN, ADMIN_NAME, Ask};
-use super::fixture::{Api, NOW, start};
+use super::fixture::{Api, NOW, config, start, start_with};
+use api::access::AccessConfig;
+use api::{ApiConfig, ApiLimits};
+use common::access::Role;
 use common::campaign::State;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -95,4 +98,26 @@ async fn the_audit_trail_can_be_asked_for_one_campaign() {
     let newest = api.get(format!("{path}&limit=1")).await.ok();
     assert_eq!(newest["entries"].as_array().unwrap().len(), 1);
     assert_eq!(api.get("/v1/audit?campaign=x").await.problem(), (400, "bad_query".to_owned()));
+}
+
+#[tokio::test]
+async fn where_it_takes_two_the_second_person_arms() {
+    let usual = config(ApiLimits::default());
+    let access = AccessConfig { second_person: true, ..usual.access.clone() };
+    let api = start_with(ApiConfig { access, ..usual }).await;
+    let id = api.campaign(State::Ready);
+    let (ada, bea) = (api.token("Ada", Role::Engineer), api.token("Bea", Role::Engineer));
+    let arm = |token: &str, body: &Value| Ask::post(format!("/v1/campaigns/{id}/arm"), body).token(token);
+    let now = json!({"wait_ms": 0});
+    for _ in 0..2 {
+        let first = api.send(arm(&ada, &now)).await;
+        assert_eq!(first.problem(), (409, "second_person_needed".to_owned()));
+    }
+    assert_eq!(api.peek(id).arming.unwrap().stamp.by, "Ada");
+    // She gets as far as the fleet, which is not there in this test.
+    assert_eq!(api.send(arm(&bea, &now)).await.problem(), (409, "not_ready".to_owned()));
+    let forged = api.send(arm(&ada, &json!({"second_person": false}))).await;
+    assert_eq!(forged.problem(), (422, "bad_field".to_owned()));
+    api.clock.advance(Duration::from_secs(3_601));
+    assert_eq!(api.send(arm(&bea, &now)).await.problem(), (409, "second_person_needed".to_owned()));
 }
