@@ -146,7 +146,8 @@ mod tests {
             ("OWL_ACCESS__SECOND_PERSON", "true"),
             ("OWL_API__ALLOW_PUBLIC", "false"),
         ];
-        let settings = sample::read::<ApiSettings>(SAMPLE, &env).unwrap_or_else(|faults| panic!("{faults:#?}"));
+        let settings =
+            sample::read::<ApiSettings>(SAMPLE, &env).unwrap_or_else(|faults| panic!("{faults:#?}"));
         assert_eq!(settings.access.trusted_proxies.len(), 2);
         assert!(settings.access.second_person);
         let shown = format!("{settings:?}{}", serde_json::to_string(&settings).unwrap());

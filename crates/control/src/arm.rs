@@ -33,7 +33,12 @@ pub struct ArmRequest {
 
 impl Default for ArmRequest {
     fn default() -> Self {
-        Self { expect: Expected::default(), overrides: BTreeMap::new(), wait_ms: 20_000, second_person: false }
+        Self {
+            expect: Expected::default(),
+            overrides: BTreeMap::new(),
+            wait_ms: 20_000,
+            second_person: false,
+        }
     }
 }
 

@@ -97,7 +97,8 @@ fn metric_names(text: &str) -> Vec<&str> {
 fn settings(text: &str) -> Vec<String> {
     let names =
         text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter_map(|w| w.strip_prefix("OWL_"));
-    let keys = names.filter(|name| !matches!(*name, "" | "APNS__KEY" | "FCM__SERVICE_ACCOUNT" | "ACCESS__ADMIN_TOKEN"));
+    let keys = names
+        .filter(|name| !matches!(*name, "" | "APNS__KEY" | "FCM__SERVICE_ACCOUNT" | "ACCESS__ADMIN_TOKEN"));
     keys.map(|name| name.rsplit("__").next().unwrap_or(name).to_lowercase()).collect()
 }
 
