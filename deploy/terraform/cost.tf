@@ -27,7 +27,7 @@ locals {
     nat                 = module.network.nat_gateways * local.hours * (local.price.nat_hour + var.nat_addresses * local.price.public_address_hour)
     public_addresses    = local.hours * local.price.public_address_hour * ((local.outside.api ? var.api.tasks : 0) + (var.internal ? 0 : length(var.zones)))
     key                 = local.price.key_month
-    secrets             = 2 * local.price.secret_month
+    secrets             = 3 * local.price.secret_month
     alarms              = module.alarms.metrics_watched * local.price.alarm_month
     dashboard           = local.price.dashboard_month
   }

@@ -108,6 +108,12 @@ locals {
         actions   = ["dynamodb:PutItem", "dynamodb:Query"]
         resources = [module.tables.arns.audit]
       },
+      {
+        sid       = "Tokens"
+        why       = "Tokens are read whole every second, made and revoked by conditional writes. Nothing here deletes one: names in the audit trail stay explained."
+        actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"]
+        resources = [module.tables.arns.access]
+      },
       local.list_objects,
       {
         sid       = "Objects"

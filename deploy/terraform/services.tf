@@ -38,12 +38,13 @@ locals {
       tasks_max   = 0 # no scheduled sizes
       prescale    = []
       target      = module.load_balancer.target_group_arn
-      secrets     = {}
-      # The load balancer and its security group are what "public" means here: the port is open to it alone.
+      secrets     = { OWL_ACCESS__ADMIN_TOKEN = module.secrets.arns.admin_token }
+      # The port is open to the load balancer alone, which has the TLS and stands somewhere in the VPC: its word about a
+      # client's address and scheme is taken.
       environment = {
-        OWL_AWS__CLUSTER       = module.cluster.name
-        OWL_API__ALLOW_PUBLIC  = "true"
-        OWL_API__ALLOWED_HOSTS = var.domain
+        OWL_AWS__CLUSTER            = module.cluster.name
+        OWL_ACCESS__TRUSTED_PROXIES = var.vpc_cidr
+        OWL_API__ALLOWED_HOSTS      = var.domain
       }
     }
 

@@ -47,7 +47,7 @@ variable "certificate_arn" {
 }
 
 variable "allowed_cidrs" {
-  description = "From where the API may be reached: VPN, office. The API has no roles yet: whoever reaches it can press."
+  description = "From where the API may be reached: VPN, office. Whoever reaches it still needs a token; this is the second fence."
   type        = set(string)
 
   validation {
@@ -57,7 +57,7 @@ variable "allowed_cidrs" {
 
   validation {
     condition     = alltrue([for cidr in var.allowed_cidrs : try(tonumber(split("/", cidr)[1]), 0) >= (var.internal ? 8 : 24)])
-    error_message = "Whoever reaches the API can press: a range is at most a /8 with an internal load balancer, and at most a /24 with a public one."
+    error_message = "Tokens leak, and this fence is what is left then: a range is at most a /8 with an internal load balancer, and at most a /24 with a public one."
   }
 }
 
@@ -125,8 +125,8 @@ variable "environment" {
   }
 
   validation {
-    condition     = alltrue(flatten([for settings in values(var.environment) : [for key in keys(settings) : startswith(key, "OWL_") && !contains(["OWL_APNS__KEY", "OWL_FCM__SERVICE_ACCOUNT"], key)]]))
-    error_message = "Settings are named OWL_...; the two secrets go into Secrets Manager."
+    condition     = alltrue(flatten([for settings in values(var.environment) : [for key in keys(settings) : startswith(key, "OWL_") && !contains(["OWL_APNS__KEY", "OWL_FCM__SERVICE_ACCOUNT", "OWL_ACCESS__ADMIN_TOKEN"], key)]]))
+    error_message = "Settings are named OWL_...; the three secrets go into Secrets Manager."
   }
 }
 
@@ -287,7 +287,7 @@ variable "extra_endpoints" {
 }
 
 variable "internal" {
-  description = "Whether the load balancer has no public address. The API has no roles yet: whoever reaches it can press."
+  description = "Whether the load balancer has no public address. Whoever reaches it still needs a token."
   type        = bool
   default     = true
 }

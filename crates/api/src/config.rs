@@ -1,5 +1,6 @@
 //! What the API is told at start: where it listens, under which names, and its limits. Units stand in the names.
 
+use crate::access::AccessConfig;
 use crate::server::ApiError;
 use common::limits::{JSON_BODY_BYTES_MAX, UPLOAD_BYTES_MAX};
 use serde::{Deserialize, Serialize};
@@ -12,10 +13,12 @@ use std::time::Duration;
 pub struct ApiConfig {
     /// Address to listen on. Port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// Listen beyond loopback although there is neither TLS nor a token: whoever reaches the port may press.
+    /// Listen beyond loopback in the clear, with no balancer before it: whoever can listen in has people's tokens.
     pub allow_public: bool,
     /// Names in a `Host` header that are answered besides `localhost` and the address itself. `name` or `name:port`.
     pub allowed_hosts: Vec<String>,
+    /// Tokens, balancers, certificates.
+    pub access: AccessConfig,
     /// Limits.
     pub limits: ApiLimits,
 }
@@ -26,6 +29,7 @@ impl Default for ApiConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             allow_public: false,
             allowed_hosts: Vec::new(),
+            access: AccessConfig::default(),
             limits: ApiLimits::default(),
         }
     }
@@ -155,11 +159,11 @@ impl ApiConfig {
     }
 
     fn may_listen(&self) -> bool {
-        self.listen.ip().is_loopback() || self.allow_public
+        self.listen.ip().is_loopback() || self.allow_public || self.access.is_covered()
     }
 
     fn wrong(&self) -> Vec<(String, String)> {
-        let mut faults = Vec::new();
+        let mut faults = self.access.faults();
         for (name, n) in self.limits.numbers() {
             if n == 0 {
                 faults.push((format!("limits.{name}"), "is 0; at least 1 is needed".to_owned()));

@@ -1,14 +1,15 @@
 //! What handlers take from a request, each with its fault named: the campaign's id, who asks, parameters, a JSON body.
 
 use crate::App;
+use crate::access::{Identity, Source};
 use crate::problem::Problem;
-use crate::requests::Peer;
 use crate::stream::BodyReader;
 use crate::views::Nothing;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use common::access::TokenId;
 use common::ids::{CampaignId, clip};
 use control::Who;
 use serde::de::DeserializeOwned;
@@ -16,12 +17,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The header that names the person. There are no accounts as yet: it is a name on the record, not a proof.
-const USER: &str = "owl-user";
-/// The name of a person who gives none.
-const USER_DEFAULT: &str = "local";
-/// Longest name, in characters.
-const USER_CHARS_MAX: usize = 100;
 /// Room for `{}` and for a field that should not be there, in bytes.
 const EMPTY_BYTES_MAX: usize = 4 * 1024;
 
@@ -74,27 +69,31 @@ impl<S: Sync> FromRequestParts<S> for Place {
     }
 }
 
-/// Who asks, and from where.
+/// The token in the path. A fault does not quote it: it may be a whole token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TokenPath(pub(crate) TokenId);
+
+impl<S: Sync> FromRequestParts<S> for TokenPath {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        segment(parts, "id").await.map(Self)
+    }
+}
+
+/// Who asks, and from where: the name on the token that let the request in.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller(pub(crate) Who);
 
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let from = parts.extensions.get::<Peer>().map_or_else(|| "-".to_owned(), |p| p.remote.to_string());
-        Ok(Self(Who { name: user_name(&parts.headers)?, from }))
+        let (Some(Identity(record)), Some(source)) =
+            (parts.extensions.get::<Identity>(), parts.extensions.get::<Source>())
+        else {
+            return Err(Problem::internal("a route without a rule asks who it is"));
+        };
+        Ok(Self(Who { name: record.name.clone(), from: source.ip.to_string() }))
     }
-}
-
-fn user_name(headers: &HeaderMap) -> Result<String, Problem> {
-    let Some(value) = headers.get(USER) else { return Ok(USER_DEFAULT.to_owned()) };
-    let name = std::str::from_utf8(value.as_bytes()).map(str::trim).unwrap_or_default();
-    let good = (1..=USER_CHARS_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    if good {
-        return Ok(name.to_owned());
-    }
-    let why = format!("the header `{USER}` takes 1 to {USER_CHARS_MAX} printable characters of UTF-8");
-    Err(Problem::bad_request("bad_header", why).at(USER))
 }
 
 /// The parameters behind the question mark.

@@ -49,7 +49,7 @@ fn bad_host(why: String) -> Problem {
 }
 
 /// A header that may stand there once, as text.
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+pub(crate) fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
     let mut all = headers.get_all(name).iter();
     let (first, second) = (all.next(), all.next());
     let bad =

@@ -3,6 +3,7 @@
 //!
 //! [`serve`] listens; [`router`] is the same without a listener, for tests. `docs/api.md` lists the routes.
 
+pub mod access;
 mod config;
 mod extract;
 mod guard;
@@ -14,12 +15,13 @@ mod requests;
 mod routes;
 mod server;
 mod stream;
+mod tokens;
 pub mod views;
 
 pub use config::{ApiConfig, ApiLimits};
 pub use problem::{MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Problem};
 pub use routes::router;
-pub use server::{ApiError, Served, serve};
+pub use server::{ApiError, FirstAdministrator, Served, serve};
 
 use control::Control;
 use std::sync::Arc;
@@ -32,6 +34,14 @@ pub(crate) struct App {
     pub(crate) lanes: lanes::Lanes,
     pub(crate) counts: requests::Counts,
     pub(crate) ready: Arc<ready::Ready>,
+    pub(crate) access: access::Access,
+}
+
+impl App {
+    pub(crate) fn new(control: Arc<Control>, config: ApiConfig, ready: Arc<ready::Ready>) -> Self {
+        let (lanes, access) = (lanes::Lanes::new(&config.limits), access::Access::new(&config.access));
+        Self { control, config, lanes, counts: requests::Counts::default(), ready, access }
+    }
 }
 
 /// As handlers get it.

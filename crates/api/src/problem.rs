@@ -33,6 +33,9 @@ pub struct Problem {
     /// All checks, where red ones are the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preflight: Option<Box<Preflight>>,
+    /// Seconds to wait before trying again, where they are known; told in `Retry-After`.
+    #[serde(skip)]
+    pub retry_after_s: Option<u64>,
     /// The request's id, as in the logs and in `x-request-id`.
     pub instance: Box<str>,
 }
@@ -49,6 +52,7 @@ impl Problem {
             field: None,
             line: None,
             preflight: None,
+            retry_after_s: None,
             instance: Box::default(),
         }
     }
@@ -113,8 +117,12 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     headers.remove(header::CONTENT_LENGTH);
-    if problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    let retry = (problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16()).then_some(1);
+    if let Some(seconds) = problem.retry_after_s.or(retry) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if problem.status == StatusCode::UNAUTHORIZED.as_u16() {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     *response.body_mut() = Body::from(serde_json::to_vec(&problem).unwrap_or_default());
     response.extensions_mut().insert(problem);

@@ -23,6 +23,8 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 pub(crate) struct Peer {
     pub(crate) remote: IpAddr,
     pub(crate) local: IpAddr,
+    /// It is encrypted, and we hold the certificate.
+    pub(crate) tls: bool,
 }
 
 /// This API's own counts; the metrics are the whole process', which in tests holds several.

@@ -1,5 +1,6 @@
 //! The configuration of the `api` binary.
 
+use api::access::AccessConfig;
 use api::{ApiConfig, ApiLimits};
 use aws::AwsConfig;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub(crate) struct ApiSettings {
     pub(crate) listen: SocketAddr,
     pub(crate) aws: AwsConfig,
     pub(crate) telemetry: TelemetryConfig,
+    pub(crate) access: AccessConfig,
     pub(crate) api: Api,
 }
 
@@ -34,6 +36,7 @@ impl Default for ApiSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             aws: AwsConfig::default(),
             telemetry: TelemetryConfig::default(),
+            access: AccessConfig::default(),
             api: Api::default(),
         }
     }
@@ -45,12 +48,15 @@ impl ApiSettings {
             listen: self.listen,
             allow_public: self.api.allow_public,
             allowed_hosts: self.api.allowed_hosts.clone(),
+            access: self.access.clone(),
             limits: self.api.limits.clone(),
         }
     }
 }
 
 impl Settings for ApiSettings {
+    const SECRETS: &'static [&'static str] = &["access.admin_token"];
+
     fn listen(&self) -> SocketAddr {
         self.listen
     }
@@ -65,7 +71,8 @@ impl Settings for ApiSettings {
 
     fn check(&self, findings: &mut Findings) {
         for (key, why) in self.config().faults() {
-            let key = if key == "listen" { key } else { format!("api.{key}") };
+            let own = key == "listen" || key.starts_with("access.");
+            let key = if own { key } else { format!("api.{key}") };
             findings.add(key, why);
         }
         let limits = &self.api.limits;
@@ -95,6 +102,7 @@ mod tests {
         let sample = sample::read::<ApiSettings>(SAMPLE, &[]).unwrap_or_else(|faults| panic!("{faults:#?}"));
         assert_eq!(sample.api.limits, ApiLimits::default());
         assert_eq!(sample.telemetry, TelemetryConfig::default());
+        assert_eq!(sample.access, AccessConfig::default());
         let aws = AwsConfig { region: None, cluster: None, ..sample.aws };
         assert_eq!(aws, AwsConfig::default());
     }
@@ -112,11 +120,13 @@ mod tests {
             ("OWL_API__ALLOW_PUBLIC", "false"),
             ("OWL_API__ALLOWED_HOSTS", "owl.example.com, a b"),
             ("OWL_API__LIMITS__ARMS_MAX", "0"),
+            ("OWL_ACCESS__ADMIN_TOKEN", "owl_short"),
         ];
         let faults = sample::read::<ApiSettings>(SAMPLE, &env).expect_err("it should be refused");
         let mut keys: Vec<_> = faults.iter().map(|f| f.key.as_str()).collect();
         keys.sort_unstable();
         let expected = [
+            "access.admin_token",
             "api.allowed_hosts",
             "api.limits.arms_max",
             "api.limits.drain_ms",
@@ -124,5 +134,26 @@ mod tests {
             "listen",
         ];
         assert_eq!(keys, expected, "{faults:#?}");
+        assert!(!format!("{faults:?}").contains("owl_short"), "a secret is quoted");
+    }
+
+    #[test]
+    fn access_is_read_from_the_environment_and_its_secret_from_nowhere_else() {
+        let token = "owl_0ad41000_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        let env = [
+            ("OWL_ACCESS__ADMIN_TOKEN", token),
+            ("OWL_ACCESS__TRUSTED_PROXIES", "10.0.0.0/8, fd00::/8"),
+            ("OWL_ACCESS__SECOND_PERSON", "true"),
+            ("OWL_API__ALLOW_PUBLIC", "false"),
+        ];
+        let settings =
+            sample::read::<ApiSettings>(SAMPLE, &env).unwrap_or_else(|faults| panic!("{faults:#?}"));
+        assert_eq!(settings.access.trusted_proxies.len(), 2);
+        assert!(settings.access.second_person);
+        let shown = format!("{settings:?}{}", serde_json::to_string(&settings).unwrap());
+        assert!(!shown.contains(token), "{shown}");
+        let in_file = SAMPLE.replacen("[access]", &format!("[access]\nadmin_token = \"{token}\""), 1);
+        let faults = sample::read::<ApiSettings>(&in_file, &[]);
+        assert!(faults.is_err(), "a secret in a file");
     }
 }

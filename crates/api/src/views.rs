@@ -2,12 +2,14 @@
 //! (`common::campaign::Campaign`, `control::Status`, `control::Report`, `control::Receipt`, `control::Preflight`).
 
 use ::audience::UploadFacts;
+use common::access::{Role, TokenId};
 use common::audit::AuditEntry;
-use common::campaign::{Campaign, Options};
+use common::campaign::{Campaign, Options, Stamp};
 use common::content::Content;
 use common::device::Environment;
 use common::fleet::{FleetSize, Slot, WorkerRow};
 use common::ids::{CampaignId, SnapshotId};
+use common::secret::Secret;
 use common::time::UnixMs;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -61,7 +63,7 @@ pub struct OptionsPatch {
 }
 
 /// Tells `null` from a field that is not there.
-fn given<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<String>>, D::Error> {
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(d).map(Some)
 }
 
@@ -265,4 +267,104 @@ pub struct FleetView {
 pub struct AuditList {
     /// Newest first.
     pub entries: Vec<AuditEntry>,
+}
+
+/// Body of `POST /v1/session`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// The token.
+    pub token: Secret,
+}
+
+/// Body of `POST /v1/session/first`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FirstCode {
+    /// The code of the one-time link.
+    pub code: Secret,
+}
+
+/// Answer of `GET` and `POST /v1/session`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// The token's name: what stands in records.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// When it ends; `null`: never.
+    pub expires_at: Option<UnixMs>,
+    /// What it may do, by the actions of docs/access.md.
+    pub can: Vec<String>,
+}
+
+/// Answer of `POST /v1/session/first`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct FirstSession {
+    /// The new token, told this once.
+    pub token: String,
+    /// Whose it is.
+    #[serde(flatten)]
+    pub session: SessionView,
+}
+
+/// Body of `POST /v1/tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// Whose it will be: what stands in records.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it ends: in 90 days where left out; `null`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub expires_at: Option<Option<UnixMs>>,
+}
+
+/// A token, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenView {
+    /// Its public part.
+    pub id: TokenId,
+    /// Whose it is.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Who made it, and when.
+    pub created: Stamp,
+    /// When it ends; `null`: never.
+    pub expires_at: Option<UnixMs>,
+    /// Who revoked it, and when.
+    pub revoked: Option<Stamp>,
+}
+
+/// Answer of `GET /v1/tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenList {
+    /// Newest first, revoked ones included.
+    pub tokens: Vec<TokenView>,
+}
+
+/// Answer of `POST /v1/tokens`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TokenMade {
+    /// The token, told this once.
+    pub token: String,
+    /// The page that signs a browser in with it. What stands behind the `#` is not sent to any server.
+    pub link: String,
+    /// What is kept of it.
+    #[serde(flatten)]
+    pub record: TokenView,
+}
+
+impl std::fmt::Debug for FirstSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FirstSession").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for TokenMade {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenMade").field("record", &self.record).finish_non_exhaustive()
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop where something is not as it expects")]
 
 mod api {
+    mod access;
     mod bodies;
     mod client;
     mod devices;
@@ -12,6 +13,9 @@ mod api {
     mod press;
     mod reads;
     mod server;
+    mod sessions;
     mod states;
+    mod tls;
+    mod tokens;
     mod uploads;
 }

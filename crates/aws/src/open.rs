@@ -49,7 +49,8 @@ pub async fn open(config: &AwsConfig) -> Result<Aws, AwsError> {
         ledger: tables.clone(),
         devices: tables.clone(),
         fleet: tables.clone(),
-        audit: tables,
+        audit: tables.clone(),
+        tokens: tables,
     };
     Ok(Aws { backend, scaling })
 }

@@ -3,6 +3,7 @@
 //! Everything here is either data or a pure decision over data. Nothing here opens a file, a socket or a clock by
 //! itself: the adapters (`embedded`, `aws`) do the I/O behind the [`ports`], and the services drive it.
 
+pub mod access;
 pub mod audit;
 pub mod campaign;
 pub mod content;
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod ports;
 pub mod queue;
 pub mod report;
+pub mod secret;
 pub mod snapshot;
 pub mod time;
 pub mod trace;

@@ -4,6 +4,7 @@
 //! All of them are shaped by what SQS, S3 and DynamoDB can do: calls of ten with an answer for each, ack ids that change
 //! at each receive, conditional writes, no cheap scan, no hot key.
 
+use crate::access::{TokenId, TokenRecord};
 use crate::audit::AuditEntry;
 use crate::campaign::Campaign;
 use crate::device::{DeviceRow, Target, UserDevices};
@@ -333,6 +334,19 @@ pub trait Audit: Send + Sync {
     async fn list(&self, limit: usize) -> Result<Vec<AuditEntry>, PortError>;
 }
 
+/// Access tokens, by their public id. A few dozen records, never deleted.
+#[async_trait]
+pub trait Tokens: Send + Sync {
+    /// Stores a new record; conflict when the id exists.
+    async fn put_new(&self, token: &TokenRecord) -> Result<Written, PortError>;
+    /// Stores `next` if the stored version is exactly `next.version - 1`.
+    async fn update(&self, next: &TokenRecord) -> Result<Written, PortError>;
+    /// Reads one, with all that was written before.
+    async fn get(&self, id: TokenId) -> Result<Option<TokenRecord>, PortError>;
+    /// Every record, with all that was written before, by id.
+    async fn list(&self) -> Result<Vec<TokenRecord>, PortError>;
+}
+
 /// Whoever starts and stops the workers' tasks. Absent where somebody else does: within one process, or by hand.
 #[async_trait]
 pub trait Scaling: Send + Sync {
@@ -361,6 +375,8 @@ pub struct Backend {
     pub fleet: Arc<dyn Fleet>,
     /// The audit trail.
     pub audit: Arc<dyn Audit>,
+    /// Access tokens.
+    pub tokens: Arc<dyn Tokens>,
 }
 
 impl std::fmt::Debug for Backend {

@@ -2,6 +2,7 @@
 
 use crate::preflight::{Facts, Preflight, check};
 use crate::{Control, ControlError, Who};
+use common::campaign::arming::second_person_needed;
 use common::campaign::{Campaign, Decision, Refusal, Stamp, State};
 use common::fleet::{Expected, ScaleWish, Slot};
 use common::ids::CampaignId;
@@ -25,11 +26,19 @@ pub struct ArmRequest {
     pub overrides: BTreeMap<String, String>,
     /// How long to wait for the fleet to load the snapshot, in milliseconds.
     pub wait_ms: u64,
+    /// It takes two people. Not for whoever asks to say.
+    #[serde(skip)]
+    pub second_person: bool,
 }
 
 impl Default for ArmRequest {
     fn default() -> Self {
-        Self { expect: Expected::default(), overrides: BTreeMap::new(), wait_ms: 20_000 }
+        Self {
+            expect: Expected::default(),
+            overrides: BTreeMap::new(),
+            wait_ms: 20_000,
+            second_person: false,
+        }
     }
 }
 
@@ -138,10 +147,20 @@ impl Control {
         let scaled = self.backend.campaigns.slot().await?.scale;
         let expect = request.expect.or(scaled.as_ref());
         let stamp = || Stamp::new(&who.name, self.clock.now());
-        let decide = |c: &Campaign| c.arm(stamp(), expect.clone(), request.overrides.clone());
+        let decide = |c: &Campaign| match c.arm(stamp(), expect.clone(), request.overrides.clone()) {
+            Decision::Change(_) if request.second_person && !c.is_second(&who.name, self.clock.now()) => {
+                Decision::Refuse(second_person_needed(&c.name))
+            }
+            decision => decision,
+        };
         // Refuse what the state forbids before anything is staged.
         match decide(&self.get(id).await?) {
-            Decision::Refuse(no) => return Err(no.into()),
+            Decision::Refuse(no) => {
+                if no.code == second_person_needed("").code {
+                    self.change(who, "campaign.arm_first", id, |c| c.first_of_two(stamp())).await?;
+                }
+                return Err(no.into());
+            }
             Decision::Same => return self.get(id).await,
             Decision::Change(_) => {}
         }

@@ -181,13 +181,7 @@ impl Control {
 
     /// Writes an audit entry in the background: never in the way of a press. Bounded: when the table does not answer for
     /// long, entries are lost, loudly.
-    pub(crate) fn audit(
-        self: &Arc<Self>,
-        who: &Who,
-        action: &str,
-        campaign: Option<CampaignId>,
-        result: String,
-    ) {
+    pub fn audit(self: &Arc<Self>, who: &Who, action: &str, campaign: Option<CampaignId>, result: String) {
         let (by, from) = (who.name.clone(), who.from.clone());
         let entry =
             AuditEntry { at: self.clock.now(), by, from, action: action.to_owned(), campaign, result };

@@ -6,7 +6,7 @@ use crate::lock::DirLock;
 use crate::objects::FileObjects;
 use crate::queue::{Damage, LogQueue, QueueOptions};
 use crate::steady::SteadyTime;
-use crate::tables::{AuditTable, CampaignTable, FleetTable, LedgerTable, Tables};
+use crate::tables::{AuditTable, CampaignTable, FleetTable, LedgerTable, Tables, TokenTable};
 use common::ports::{Backend, PortError};
 use common::queue::Rules;
 use common::time::Clock;
@@ -117,6 +117,7 @@ pub fn open(config: EmbeddedConfig, clock: Arc<dyn Clock>) -> Result<Embedded, O
         devices: devices.clone(),
         fleet: Arc::new(fleet),
         audit: Arc::new(audit),
+        tokens: Arc::new(TokenTable::new(tables.clone())),
     };
     Ok(Embedded { backend, damage, tables, devices })
 }

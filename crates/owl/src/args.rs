@@ -1,9 +1,10 @@
 //! What people type.
 
-use crate::commands::{campaign, devices, fleet};
+use crate::commands::{access, campaign, devices, fleet};
 use crate::demo::DemoArgs;
 use crate::up::UpArgs;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 
 /// Superb Owl: one press, millions of phones, within seconds.
 #[derive(Parser, Debug)]
@@ -21,9 +22,9 @@ pub(crate) struct Cli {
         value_name = "URL"
     )]
     pub(crate) server: String,
-    /// Your name, for receipts and the audit trail.
-    #[arg(long, global = true, env = "OWL_USER", default_value = "local", value_name = "NAME")]
-    pub(crate) user: String,
+    /// A file that holds your token [default: OWL_TOKEN, else what `owl login` stored].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -31,6 +32,8 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "Examples:
   owl demo                                     the whole way, against gateways that cannot reach a phone
   owl up --data-dir ./owl-data                 all roles in one process, API on http://127.0.0.1:8080
+  owl login http://127.0.0.1:8080 CODE         the code that `owl up` printed: you are the first administrator
+  owl token create --name Bea --role marketer  who may do what: docs/access.md
   owl devices import devices.csv               who has which devices
   owl campaign create --name finale --title 'Superb Owl' --body 'Do your lesson'
   owl campaign upload finale users.csv         who is to get it; waits until the snapshot is built
@@ -46,6 +49,17 @@ pub(crate) enum Command {
     Demo(Box<DemoArgs>),
     /// Run all roles in one process until stopped.
     Up(UpArgs),
+    /// Sign in: with a token, a one-time code, or a sign-in link. The token is stored for this server.
+    Login(access::LoginArgs),
+    /// Forget the token for this server.
+    Logout,
+    /// Whose token is used, and what it may do.
+    Whoami,
+    /// Tokens: who has which role. For administrators.
+    #[command(subcommand)]
+    Token(access::TokenCommand),
+    /// Who did what, when, from where; the newest first.
+    Audit(access::AuditArgs),
     /// The device table: who has which devices.
     #[command(subcommand)]
     Devices(devices::DevicesCommand),

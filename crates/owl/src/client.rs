@@ -1,6 +1,7 @@
 //! A client of the HTTP API: JSON in and out, problems as errors that say what to do.
 
 use anyhow::{Context, anyhow};
+use common::access::Token;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,18 +13,31 @@ use std::time::Duration;
 pub(crate) struct Client {
     agent: ureq::Agent,
     server: String,
-    user: String,
+    token: Option<Token>,
 }
 
 impl Client {
-    /// A client of `server` (`http://host:port`), signing as `user`.
-    pub(crate) fn new(server: &str, user: &str) -> Self {
+    /// A client of `server` (`http://host:port`) with this token.
+    pub(crate) fn new(server: &str, token: Option<Token>) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(5)))
             .max_redirects(0)
             .build();
-        Self { agent: config.into(), server: server.trim_end_matches('/').to_owned(), user: user.to_owned() }
+        Self { agent: config.into(), server: server.trim_end_matches('/').to_owned(), token }
+    }
+
+    /// The server's address.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The request with the token.
+    fn signed<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {}", token.expose())),
+            None => request,
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -32,19 +46,25 @@ impl Client {
 
     /// Reads something.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let call = self.agent.get(self.url(path)).header("owl-user", &self.user).call();
+        let call = self.signed(self.agent.get(self.url(path))).call();
         self.answer(call)
     }
 
     /// Does something; the body is JSON.
     pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        let call = self.agent.post(self.url(path)).header("owl-user", &self.user).send_json(body);
+        let call = self.signed(self.agent.post(self.url(path))).send_json(body);
         self.answer(call)
     }
 
     /// Changes something; the body is JSON.
     pub(crate) fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        let call = self.agent.patch(self.url(path)).header("owl-user", &self.user).send_json(body);
+        let call = self.signed(self.agent.patch(self.url(path))).send_json(body);
+        self.answer(call)
+    }
+
+    /// Takes something away.
+    pub(crate) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let call = self.signed(self.agent.delete(self.url(path))).call();
         self.answer(call)
     }
 
@@ -74,7 +94,7 @@ impl Client {
         kind: Kind,
         mut from: impl Read,
     ) -> anyhow::Result<T> {
-        let mut request = request.header("owl-user", &self.user).content_type(kind.content_type);
+        let mut request = self.signed(request).content_type(kind.content_type);
         if let Some(encoding) = kind.encoding {
             request = request.header("content-encoding", encoding);
         }
@@ -86,7 +106,7 @@ impl Client {
     fn no_answer(&self, error: &ureq::Error) -> anyhow::Error {
         match error {
             ureq::Error::Http(_) | ureq::Error::BadUri(_) => {
-                anyhow!("--server `{}` or --user can't be used: {error}", self.server)
+                anyhow!("--server `{}` can't be used: {error}", self.server)
             }
             ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
                 anyhow!("that is a directory, not a file")
@@ -110,7 +130,10 @@ impl Client {
             return serde_json::from_slice(&body)
                 .context("the answer is not what this version of owl expects");
         }
-        let sentence = problem(status.as_u16(), &body);
+        let mut sentence = problem(status.as_u16(), &body);
+        if status.as_u16() == 401 {
+            sentence = format!("{sentence}; run `owl login {}`", self.server);
+        }
         Err(Problem { sentence, json: serde_json::from_slice(&body).unwrap_or(Value::Null) }.into())
     }
 }

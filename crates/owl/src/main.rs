@@ -3,6 +3,7 @@
 mod args;
 mod client;
 mod commands;
+mod credentials;
 mod demo;
 mod logging;
 mod output;

@@ -18,14 +18,13 @@ mod measure;
 mod pacing;
 mod permits;
 mod retry;
-mod secret;
 mod send;
 mod shared;
 mod work;
 mod worker;
 
+pub use common::secret::Secret;
 pub use config::PushConfig;
 pub use lane::Lane;
-pub use secret::Secret;
 pub use shared::{Assignment, Shared};
 pub use worker::{MakeGateways, PushWorker};

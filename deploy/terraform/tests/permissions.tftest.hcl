@@ -69,7 +69,18 @@ run "least_privilege" {
       for service, policies in output.policies : service if anytrue([
         for statement in jsondecode(policies.execution).Statement : contains(statement.Action, "secretsmanager:GetSecretValue")
       ])
-    ] == ["push-worker"]
-    error_message = "Only push workers get secrets."
+    ] == ["api", "push-worker"]
+    error_message = "The api gets the administrator's token, push workers the gateways' secrets, interim workers none."
+  }
+
+  # Who may write tokens may make an administrator.
+  assert {
+    condition = [
+      for service, policies in output.policies : service if anytrue([
+        for statement in jsondecode(policies.task).Statement :
+        anytrue([for resource in flatten([statement.Resource]) : endswith(resource, "table/owl-access")])
+      ])
+    ] == ["api"]
+    error_message = "Only the api touches tokens."
   }
 }

@@ -70,8 +70,8 @@ run "tables" {
   }
 
   assert {
-    condition     = { for table in aws_dynamodb_table.this : table.name => coalesce(table.range_key, "none") } == { owl-campaigns = "sk", owl-ledger = "sk", owl-devices = "none", owl-fleet = "sk", owl-audit = "sk" }
-    error_message = "Five tables; all but devices have a sort key."
+    condition     = { for table in aws_dynamodb_table.this : table.name => coalesce(table.range_key, "none") } == { owl-campaigns = "sk", owl-ledger = "sk", owl-devices = "none", owl-fleet = "sk", owl-audit = "sk", owl-access = "sk" }
+    error_message = "Six tables; all but devices have a sort key."
   }
 
   assert {

@@ -93,11 +93,12 @@ fn metric_names(text: &str) -> Vec<&str> {
     values.chain(entries("  error_percent = {").map(|(key, _)| key.trim())).collect()
 }
 
-/// The keys of all `OWL_SECTION__KEY`, without the two secrets, which files don't hold.
+/// The keys of all `OWL_SECTION__KEY`, without the three secrets, which files don't hold.
 fn settings(text: &str) -> Vec<String> {
     let names =
         text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter_map(|w| w.strip_prefix("OWL_"));
-    let keys = names.filter(|name| !matches!(*name, "" | "APNS__KEY" | "FCM__SERVICE_ACCOUNT"));
+    let keys = names
+        .filter(|name| !matches!(*name, "" | "APNS__KEY" | "FCM__SERVICE_ACCOUNT" | "ACCESS__ADMIN_TOKEN"));
     keys.map(|name| name.rsplit("__").next().unwrap_or(name).to_lowercase()).collect()
 }
 

@@ -3,9 +3,11 @@
 
 use super::spawned;
 use crate::Shared;
+use crate::access::rules::OVERRIDE;
+use crate::access::{Identity, not_permitted};
 use crate::extract::{Caller, Empty, Id, Json};
 use crate::problem::Problem;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use common::campaign::Campaign;
 use control::{ArmRequest, Receipt};
 use std::sync::Arc;
@@ -69,8 +71,14 @@ pub(crate) async fn arm(
     State(app): Shared,
     Id(id): Id,
     Caller(who): Caller,
-    Json(request): Json<ArmRequest>,
+    Extension(Identity(record)): Extension<Identity>,
+    Json(mut request): Json<ArmRequest>,
 ) -> Answer<Campaign> {
+    let (action, lets) = OVERRIDE;
+    if !request.overrides.is_empty() && !lets.role(record.role) {
+        return Err(not_permitted(&record, action, lets).at("overrides"));
+    }
+    request.second_person = app.config.access.second_person;
     let limits = &app.config.limits;
     if request.wait_ms > limits.arm_wait_max_ms {
         let why = format!("is {}, at most {} are allowed", request.wait_ms, limits.arm_wait_max_ms);

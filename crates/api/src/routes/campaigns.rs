@@ -3,10 +3,11 @@
 use super::actions::check_percent;
 use super::{Limit, spawned};
 use crate::Shared;
+use crate::access::{Identity, loud};
 use crate::extract::{Caller, Id, Json, Params, User};
 use crate::problem::Problem;
 use crate::views::{CampaignList, CampaignPatch, CloneRequest, NewCampaign, PreviewList};
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderName, StatusCode, header};
 use common::campaign::Campaign;
 use common::fleet::Expected;
@@ -24,8 +25,10 @@ fn created(campaign: Campaign) -> Created {
 pub(crate) async fn create(
     State(app): Shared,
     Caller(who): Caller,
+    Extension(Identity(record)): Extension<Identity>,
     Json(new): Json<NewCampaign>,
 ) -> Result<Created, Problem> {
+    loud(record.role, new.content.silent)?;
     let control = Arc::clone(&app.control);
     let NewCampaign { name, content, options } = new;
     spawned(async move { control.create(&who, &name, content, options).await }).await.map(created)
@@ -44,8 +47,10 @@ pub(crate) async fn edit(
     State(app): Shared,
     Id(id): Id,
     Caller(who): Caller,
+    Extension(Identity(record)): Extension<Identity>,
     Json(patch): Json<CampaignPatch>,
 ) -> Answer<Campaign> {
+    loud(record.role, patch.content.as_ref().is_none_or(|content| content.silent))?;
     if patch == CampaignPatch::default() {
         return Err(Problem::bad_request("nothing_to_change", "give a name, a content or options to change"));
     }

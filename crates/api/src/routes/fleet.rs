@@ -8,7 +8,9 @@ use crate::views::{AuditList, DeviceCount, DeviceView, FleetView, UserView};
 use axum::Json;
 use axum::extract::State;
 use common::device::{Device, Target, TargetKind};
+use common::ids::CampaignId;
 use control::{RedriveRequest, Redriven, ScaleRequest, Scaled};
+use serde::Deserialize;
 use std::sync::Arc;
 
 pub(crate) async fn workers(State(app): Shared) -> Result<Json<FleetView>, Problem> {
@@ -40,11 +42,26 @@ pub(crate) async fn redrive(
     spawned(async move { control.redrive(&who, &request).await }).await.map(Json)
 }
 
+/// `?limit=&campaign=`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Trail {
+    limit: Option<usize>,
+    campaign: Option<CampaignId>,
+}
+
+/// Entries of one campaign are looked for among so many of the newest.
+const TRAIL_SEARCHED: usize = 10_000;
+
 pub(crate) async fn audit(
     State(app): Shared,
-    Params(limit): Params<Limit>,
+    Params(wanted): Params<Trail>,
 ) -> Result<Json<AuditList>, Problem> {
-    let entries = app.control.backend().audit.list(limit.or(100, 1_000)?).await?;
+    let limit = Limit { limit: wanted.limit }.or(100, 1_000)?;
+    let read = if wanted.campaign.is_some() { TRAIL_SEARCHED } else { limit };
+    let mut entries = app.control.backend().audit.list(read).await?;
+    entries.retain(|entry| wanted.campaign.is_none_or(|id| entry.campaign == Some(id)));
+    entries.truncate(limit);
     Ok(Json(AuditList { entries }))
 }
 

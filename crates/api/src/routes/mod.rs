@@ -2,81 +2,85 @@
 
 mod actions;
 mod campaigns;
+mod checked;
 mod dropped;
 mod fleet;
 mod health;
+mod session;
 mod snapshot;
+mod tokens;
 
 use crate::config::ApiConfig;
-use crate::lanes::{Lane, Lanes, admit};
+use crate::lanes::{Lane, admit};
 use crate::problem::Problem;
-use crate::ready::Ready;
-use crate::requests::Counts;
-use crate::{App, guard, intake, requests};
+use crate::{App, access, guard, intake, requests};
 use axum::Router;
-use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, patch, post, put};
+use axum::routing::{delete, get, patch, post, put};
+use checked::Routes;
 use control::{Control, ControlError};
 use serde::Deserialize;
 use std::sync::Arc;
 use tracing::Instrument;
 
-type Routes = Router<Arc<App>>;
-
 /// All routes, without a listener. Whether it is ready is not known here: [`crate::serve`] looks.
 pub fn router(control: Arc<Control>, config: ApiConfig) -> Router {
-    with_ready(control, config, Arc::default())
+    with_app(&Arc::new(App::new(control, config, Arc::default())))
 }
 
-/// All routes, of an API that is as ready as this says.
-pub(crate) fn with_ready(control: Arc<Control>, config: ApiConfig, ready: Arc<Ready>) -> Router {
-    let lanes = Lanes::new(&config.limits);
-    let app = Arc::new(App { control, config, lanes, counts: Counts::default(), ready });
-    let lane = |routes: Routes, lane| routes.route_layer(from_fn_with_state((Arc::clone(&app), lane), admit));
+/// All routes of this API, behind everything that looks at a request first.
+pub(crate) fn with_app(app: &Arc<App>) -> Router {
+    all(app)
+        .fallback(no_such_route)
+        .layer(from_fn_with_state(Arc::clone(app), access::check))
+        .layer(from_fn_with_state(Arc::clone(app), guard::check))
+        .layer(from_fn_with_state(Arc::clone(app), requests::around))
+        .with_state(Arc::clone(app))
+}
+
+fn all(app: &Arc<App>) -> Router<Arc<App>> {
+    let lane = |routes: Routes, lane| {
+        routes.into_router().route_layer(from_fn_with_state((Arc::clone(app), lane), admit))
+    };
     Router::new()
         .merge(lane(buttons(), Lane::Button))
         .merge(lane(arm(), Lane::Arm))
         .merge(lane(uploads(), Lane::Upload))
         .merge(lane(heavy(), Lane::Heavy))
         .merge(lane(light(), Lane::Light))
-        .merge(free())
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(Arc::clone(&app), guard::check))
-        .layer(from_fn_with_state(Arc::clone(&app), requests::around))
-        .with_state(app)
+        .merge(free().into_router())
 }
 
 fn buttons() -> Routes {
-    Router::new()
+    Routes::new()
         .route("/v1/campaigns/{id}/press", post(actions::press))
         .route("/v1/campaigns/{id}/abort", post(actions::abort))
 }
 
 fn arm() -> Routes {
-    Router::new().route("/v1/campaigns/{id}/arm", post(actions::arm))
+    Routes::new().route("/v1/campaigns/{id}/arm", post(actions::arm))
 }
 
 fn uploads() -> Routes {
-    Router::new()
+    Routes::new()
         .route("/v1/campaigns/{id}/audience", put(intake::audience::put))
         .route("/v1/devices", post(intake::devices::post))
 }
 
 fn heavy() -> Routes {
-    Router::new()
+    Routes::new()
         .route("/v1/campaigns/{id}/report", get(campaigns::report))
         .route("/v1/campaigns/{id}/receipts/{user}", get(campaigns::receipts))
         .route("/v1/campaigns/{id}/snapshot", get(snapshot::summary))
         .route("/v1/campaigns/{id}/snapshot/shards/{shard}/batches/{batch}", get(snapshot::batch))
         .route("/v1/campaigns/{id}/dropped", get(dropped::list))
         .route("/v1/redrive", post(fleet::redrive))
+        .route("/v1/audit", get(fleet::audit))
 }
 
 fn light() -> Routes {
-    Router::new()
+    Routes::new()
         .route("/v1/campaigns", post(campaigns::create))
         .route("/v1/campaigns", get(campaigns::list))
         .route("/v1/campaigns/{id}", get(campaigns::one))
@@ -92,12 +96,15 @@ fn light() -> Routes {
         .route("/v1/devices/{user}", get(fleet::user_devices))
         .route("/v1/fleet", get(fleet::workers))
         .route("/v1/fleet/scale", post(fleet::scale))
-        .route("/v1/audit", get(fleet::audit))
+        .route("/v1/session", get(session::read).post(session::begin).delete(session::end))
+        .route("/v1/session/first", post(session::first))
+        .route("/v1/tokens", get(tokens::list).post(tokens::make))
+        .route("/v1/tokens/{id}", delete(tokens::revoke))
 }
 
 /// Not limited: they are what tells people that the rest is overloaded.
 fn free() -> Routes {
-    Router::new()
+    Routes::new()
         .route("/", get(health::page))
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::ready))
@@ -110,11 +117,6 @@ async fn no_such_route() -> Problem {
         "no_such_route",
         "there is nothing here; docs/api.md lists the routes",
     )
-}
-
-async fn wrong_method(request: Request) -> Problem {
-    let why = format!("{} is not a method of this route; `allow` lists those that are", request.method());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", why)
 }
 
 /// `?limit=`.
@@ -134,6 +136,14 @@ impl Limit {
     }
 }
 
+/// As [`spawned`], of work that knows its answer.
+pub(crate) async fn spawned_port<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::spawn(work.in_current_span()).await;
+    done.map_err(|_| Problem::internal("it broke off; look at `owl token list` before you try again"))?
+}
+
 /// Runs a change to its end, also when the client goes away or the time is over.
 pub(crate) async fn spawned<T: Send + 'static>(
     work: impl Future<Output = Result<T, ControlError>> + Send + 'static,
@@ -141,3 +151,7 @@ pub(crate) async fn spawned<T: Send + 'static>(
     let done = tokio::spawn(work.in_current_span()).await;
     Ok(done.map_err(|_| Problem::internal("it broke off; look at the status before you try again"))??)
 }
+
+#[cfg(test)]
+#[path = "mod_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! One HTTP/1.1 connection: its time-outs, and an end that lets the client read the last answer.
 
+use super::tls::Tls;
 use crate::config::ApiLimits;
 use crate::requests::Peer;
 use axum::Router;
@@ -12,6 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -33,6 +35,7 @@ pub(super) struct Connections {
     router: Router,
     head_timeout: Duration,
     write_timeout: Duration,
+    tls: Option<Arc<Tls>>,
     /// Ends connections when their request is answered.
     pub(super) shutdown: CancellationToken,
     /// Ends them at once.
@@ -41,11 +44,17 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(router: Router, limits: &ApiLimits, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(
+        router: Router,
+        limits: &ApiLimits,
+        tls: Option<Arc<Tls>>,
+        shutdown: CancellationToken,
+    ) -> Self {
         Self {
             router,
             head_timeout: limits.head_timeout(),
             write_timeout: Duration::from_millis(limits.write_timeout_ms),
+            tls,
             shutdown,
             kill: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -74,10 +83,22 @@ impl Connections {
 
     async fn run(self, stream: TcpStream, remote: SocketAddr) {
         let Ok(local) = stream.local_addr() else { return };
-        let peer = Peer { remote: remote.ip().to_canonical(), local: local.ip().to_canonical() };
+        let tls = self.tls.is_some();
+        let peer = Peer { remote: remote.ip().to_canonical(), local: local.ip().to_canonical(), tls };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection has no nodelay");
         }
+        let Some(tls) = self.tls.as_ref().map(|tls| tls.acceptor()) else {
+            return self.talk(stream, peer).await;
+        };
+        match tokio::time::timeout(self.head_timeout, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.talk(stream, peer).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
+            Err(_) => tracing::debug!("a handshake took too long"),
+        }
+    }
+
+    async fn talk<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S, peer: Peer) {
         let inner = TowerToHyperService::new(self.router);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
@@ -106,7 +127,7 @@ impl Connections {
 }
 
 /// Says that nothing more comes, and reads on for a while without looking.
-async fn linger(mut stream: TcpStream, patience: Duration) {
+async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin, patience: Duration) {
     if stream.shutdown().await.is_err() {
         return;
     }
@@ -120,13 +141,13 @@ async fn linger(mut stream: TcpStream, patience: Duration) {
 
 /// A stream that fails when its other side takes nothing for too long.
 #[derive(Debug)]
-struct Stalling {
-    stream: TcpStream,
+struct Stalling<S> {
+    stream: S,
     limit: Duration,
     since: Option<Pin<Box<Sleep>>>,
 }
 
-impl Stalling {
+impl<S> Stalling<S> {
     fn watch<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.since = None;
@@ -137,7 +158,7 @@ impl Stalling {
     }
 }
 
-impl AsyncRead for Stalling {
+impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -147,7 +168,7 @@ impl AsyncRead for Stalling {
     }
 }
 
-impl AsyncWrite for Stalling {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.watch(cx, result)

@@ -5,6 +5,11 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// The administrator's token in these tests.
+pub(super) const ADMIN: &str = "owl_0ad41000_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+/// The name that it stands for.
+pub(super) const ADMIN_NAME: &str = "configured administrator";
+
 /// A request to be.
 #[derive(Clone, Debug)]
 pub(super) struct Ask {
@@ -12,11 +17,12 @@ pub(super) struct Ask {
     pub(super) path: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
+    anonymous: bool,
 }
 
 impl Ask {
     pub(super) fn new(method: &'static str, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), headers: vec![], body: vec![] }
+        Self { method, path: path.into(), headers: vec![], body: vec![], anonymous: false }
     }
 
     pub(super) fn get(path: impl Into<String>) -> Self {
@@ -41,6 +47,17 @@ impl Ask {
         self
     }
 
+    /// With this token, and not the administrator's.
+    pub(super) fn token(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// Without a token.
+    pub(super) fn nobody(mut self) -> Self {
+        self.anonymous = true;
+        self
+    }
+
     fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
     }
@@ -53,6 +70,9 @@ impl Ask {
         }
         if !self.has("content-length") && !self.has("transfer-encoding") {
             head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+        }
+        if !self.anonymous && !self.has("authorization") {
+            head.push_str(&format!("authorization: Bearer {ADMIN}\r\n"));
         }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));

@@ -1,7 +1,9 @@
 //! A served API on a backend in memory, and campaigns in every state of their life.
 
-use super::client::{Ask, Reply};
+use super::client::{ADMIN, Ask, Reply};
+use api::access::{AccessConfig, mint};
 use api::{ApiConfig, ApiLimits, Served, serve};
+use common::access::{Role, Token, TokenRecord};
 use common::campaign::{Campaign, Decision, ListFormat, Options, SnapshotRef, Stamp, State, Upload};
 use common::content::Content;
 use common::device::{Platform, Target, TargetKind};
@@ -9,6 +11,7 @@ use common::envelope::UserWriter;
 use common::fleet::Expect;
 use common::ids::{CampaignId, ShardNo, SnapshotId};
 use common::ports::{Backend, PutMode};
+use common::secret::Secret;
 use common::snapshot::{Manifest, ShardEntry, ShardWriter, keys};
 use common::time::{ManualClock, UnixMs};
 use contract::memory::MemoryParts;
@@ -36,7 +39,8 @@ impl Drop for Api {
 
 /// On any free port, with these limits.
 pub(super) fn config(limits: ApiLimits) -> ApiConfig {
-    ApiConfig { listen: "127.0.0.1:0".parse().unwrap(), limits, ..ApiConfig::default() }
+    let access = AccessConfig { admin_token: Some(Secret::new(ADMIN.to_owned())), ..AccessConfig::default() };
+    ApiConfig { listen: "127.0.0.1:0".parse().unwrap(), limits, access, ..ApiConfig::default() }
 }
 
 pub(super) async fn start() -> Api {
@@ -68,6 +72,17 @@ impl Api {
 
     pub(super) async fn post(&self, path: impl Into<String>, body: &serde_json::Value) -> Reply {
         self.send(Ask::post(path, body)).await
+    }
+
+    /// Somebody's token, straight in the backend.
+    pub(super) fn token(&self, name: &str, role: Role) -> String {
+        self.token_until(name, role, None).expose()
+    }
+
+    pub(super) fn token_until(&self, name: &str, role: Role, expires_at: Option<UnixMs>) -> Token {
+        let token = mint().unwrap();
+        self.parts.tokens.poke(TokenRecord::new(&token, name, role, stamp("root"), expires_at));
+        token
     }
 
     /// An action of a campaign, with an empty body.

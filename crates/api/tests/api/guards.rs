@@ -127,18 +127,6 @@ async fn every_answer_has_a_request_id() {
 }
 
 #[tokio::test]
-async fn names_of_people_are_checked() {
-    let api = start().await;
-    let new = json!({"name": "n", "content": {"texts": {"en": {"title": "Hi"}}}});
-    assert_eq!(api.post("/v1/campaigns", &new).await.ok()["created"]["by"], "local");
-    for bad in [" ", "a\tb", &"x".repeat(101)] {
-        let reply = api.send(Ask::post("/v1/campaigns", &new).header("owl-user", bad)).await;
-        assert_eq!(reply.problem(), (400, "bad_header".to_owned()), "{bad}");
-        assert_eq!(reply.json()["field"], "owl-user");
-    }
-}
-
-#[tokio::test]
 async fn listening_beyond_loopback_and_odd_limits_need_a_word() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let control = control::Control::new(memory::backend(clock.clone()), clock);

@@ -2,6 +2,7 @@
 
 use super::client::Ask;
 use super::fixture::{NOW, start};
+use common::access::Role;
 use common::campaign::State;
 use common::envelope::ShardEnvelope;
 use contract::memory::Call;
@@ -13,10 +14,10 @@ use std::time::Duration;
 async fn a_hundred_presses_are_one() {
     let api = start().await;
     let id = api.campaign(State::Armed);
+    let tokens: Vec<_> = (0..5).map(|n| api.token(&format!("p{n}"), Role::Marketer)).collect();
     let presses = (0..100).map(|n| {
-        let ask =
-            Ask::post(format!("/v1/campaigns/{id}/press"), &json!({})).header("owl-user", &format!("p{n}"));
-        api.send(ask)
+        let token = &tokens[n % tokens.len()];
+        api.send(Ask::post(format!("/v1/campaigns/{id}/press"), &json!({})).token(token))
     });
     let replies: Vec<_> = futures::future::join_all(presses).await.iter().map(|r| r.ok()).collect();
     let with = |result: &str| replies.iter().filter(|r| r["result"] == result).count();
@@ -65,7 +66,8 @@ async fn a_press_that_cannot_be_written_says_so_and_changes_nothing() {
 async fn who_pressed_is_in_the_audit_trail() {
     let api = start().await;
     let id = api.campaign(State::Armed);
-    let ask = Ask::post(format!("/v1/campaigns/{id}/press"), &json!({})).header("owl-user", "Bea");
+    let ask =
+        Ask::post(format!("/v1/campaigns/{id}/press"), &json!({})).token(&api.token("Bea", Role::Marketer));
     api.send(ask).await.ok();
     api.until("/v1/audit", |r| r.text().contains("campaign.press")).await;
     let entry = api.get("/v1/audit?limit=1").await.ok()["entries"][0].clone();

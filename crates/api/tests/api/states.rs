@@ -2,6 +2,7 @@
 
 use super::client::{Ask, Reply};
 use super::fixture::{Api, start};
+use common::access::Role;
 use common::campaign::State;
 use common::ids::CampaignId;
 use serde_json::json;
@@ -100,7 +101,7 @@ async fn a_campaign_is_created_edited_cloned_and_listed() {
     let api = start().await;
     let new =
         json!({"name": " Final ", "content": {"texts": {"en": {"title": "Hi"}}}, "options": {"shards": 4}});
-    let reply = api.send(Ask::post("/v1/campaigns", &new).header("owl-user", "Zoë")).await;
+    let reply = api.send(Ask::post("/v1/campaigns", &new).token(&api.token("Zoë", Role::Engineer))).await;
     let made = reply.ok();
     assert_eq!(
         (reply.status, made["name"].as_str(), made["created"]["by"].as_str()),

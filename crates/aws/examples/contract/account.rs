@@ -205,7 +205,8 @@ impl Subject for Opened {
                     ledger: tables.clone(),
                     devices: tables.clone(),
                     fleet: tables.clone(),
-                    audit: tables,
+                    audit: tables.clone(),
+                    tokens: tables,
                     ..self.backend.clone()
                 };
             }

@@ -14,6 +14,10 @@ pub(super) const LEDGER: &str = "ledger";
 pub(super) const DEVICES: &str = "devices";
 pub(super) const FLEET: &str = "fleet";
 pub(super) const AUDIT: &str = "audit";
+pub(super) const ACCESS: &str = "access";
+
+/// Every table.
+const ALL: [&str; 6] = [CAMPAIGNS, LEDGER, DEVICES, FLEET, AUDIT, ACCESS];
 
 /// A new table takes some seconds on AWS, and none on a stand-in.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -29,10 +33,10 @@ pub struct CreateError {
     pub why: String,
 }
 
-/// The five tables' names.
+/// The six tables' names.
 #[must_use]
-pub fn names(prefix: &str) -> [String; 5] {
-    [CAMPAIGNS, LEDGER, DEVICES, FLEET, AUDIT].map(|table| format!("{prefix}-{table}"))
+pub fn names(prefix: &str) -> [String; 6] {
+    ALL.map(|table| format!("{prefix}-{table}"))
 }
 
 /// Makes all tables of this prefix, and waits until they can be used.
@@ -40,7 +44,7 @@ pub fn names(prefix: &str) -> [String; 5] {
 /// # Errors
 /// When one of them exists already, or can't be made.
 pub async fn create_tables(client: &Client, prefix: &str) -> Result<(), CreateError> {
-    for name in [CAMPAIGNS, LEDGER, DEVICES, FLEET, AUDIT] {
+    for name in ALL {
         let (table, sorted) = (format!("{prefix}-{name}"), name != DEVICES);
         let failed = |why: String| CreateError { table: table.clone(), why };
         create(client, &table, sorted).await.map_err(failed)?;

@@ -1,4 +1,4 @@
-//! The tables on DynamoDB: campaigns, ledger, devices, fleet and audit trail, one table each. docs/aws.md has their keys,
+//! The tables on DynamoDB: campaigns, ledger, devices, fleet, audit trail and access tokens, one table each. docs/aws.md has their keys,
 //! sizes and rates, and why no key gets hot.
 //!
 //! Everything is read strongly consistently, and what several processes change is written under a condition.
@@ -14,6 +14,7 @@ mod item;
 mod ledger;
 mod shards;
 mod table;
+mod tokens;
 
 pub use create::{CreateError, create_tables, names};
 
@@ -37,13 +38,14 @@ const PATIENCE_BULK: Duration = Duration::from_secs(30);
 /// worker claims when it drains a hundredth of 4M users in 5 s; and each needs a connection.
 const IN_FLIGHT: usize = 64;
 
-/// The tables of one prefix, and the ports on them: `Arc<Tables>` is each of the five.
+/// The tables of one prefix, and the ports on them: `Arc<Tables>` is each of the six.
 pub struct Tables {
     campaigns: Table,
     ledger: Table,
     devices: Table,
     fleet: Table,
     audit: Table,
+    access: Table,
     /// Batches whose record this process wrote last.
     held: Held,
     /// Which of the copies of the hot items this process reads.
@@ -75,6 +77,7 @@ impl Tables {
             devices: table("the device table", create::DEVICES, PATIENCE_BULK),
             fleet: table("the fleet's table", create::FLEET, PATIENCE),
             audit: table("the audit trail", create::AUDIT, PATIENCE),
+            access: table("the table of tokens", create::ACCESS, PATIENCE),
             held: Held::default(),
             copy: rand::rng().random_range(0..COPIES),
             day: Mutex::default(),

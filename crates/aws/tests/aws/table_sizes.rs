@@ -6,13 +6,15 @@ use crate::tables::tables;
 use crate::wire::{self, Fate};
 use aws::dynamo::Tables;
 use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementRequest};
+use common::access::{self, Token, TokenId, TokenRecord};
 use common::audit::AuditEntry;
+use common::campaign::Stamp;
 use common::device::Platform;
 use common::fleet::{CounterRow, LinkRow, Role, Slot, WorkerRow};
 use common::ids::{CampaignId, ContentId, Epoch, Fence, ShardNo, SnapshotId, WorkerId};
 use common::ledger::ClaimRequest;
 use common::outcome::Outcome;
-use common::ports::{Audit, Campaigns, Devices, Fleet, Ledger};
+use common::ports::{Audit, Campaigns, Devices, Fleet, Ledger, Tokens};
 use futures::future::join_all;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -129,6 +131,7 @@ async fn items_weigh_what_the_document_says() {
         result: "armed -> sending".to_owned(),
     };
     tables.audit_append(&entry).await;
+    Tokens::put_new(&*tables, &token("marta.example")).await.unwrap();
     let sizes = sizes.lock().unwrap().clone();
     println!("{sizes:#?}");
     // One write unit each: the costs in docs/aws.md stand on it.
@@ -141,12 +144,18 @@ async fn items_weigh_what_the_document_says() {
         "campaigns slot",
         "devices",
         "audit",
+        "access",
     ] {
         let size = sizes.get(one_unit).copied().unwrap_or_else(|| panic!("no {one_unit} in {sizes:?}"));
         assert!(size <= 1_024, "{one_unit}: {size}");
     }
     assert_eq!(sizes["ledger"] - 5 * devices, 129, "bytes of a batch's item, devices aside: {sizes:?}");
     assert!((4 * sizes["campaigns gate"]) < 1_024, "{sizes:?}");
+}
+
+fn token(name: &str) -> TokenRecord {
+    let secret = Token::new(TokenId(u32::MAX), [0xf7; 32]);
+    TokenRecord::new(&secret, name, access::Role::LoadTester, Stamp::new(name, NOW), Some(NOW))
 }
 
 /// Appending by the name that two ports share.

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-const OF_TABLES: [&str; 5] = ["campaigns.", "ledger.", "devices.", "fleet.", "audit."];
+const OF_TABLES: [&str; 6] = ["campaigns.", "ledger.", "devices.", "fleet.", "audit.", "tokens."];
 
 /// The stand-in as configuration.
 pub(crate) fn config() -> AwsConfig {
@@ -79,6 +79,7 @@ impl Subject for Opened {
             devices: self.tables.clone(),
             fleet: self.tables.clone(),
             audit: self.tables.clone(),
+            tokens: self.tables.clone(),
             ..MemoryParts::new(Arc::new(SystemClock::default())).backend()
         }
     }

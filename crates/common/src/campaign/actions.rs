@@ -174,6 +174,7 @@ impl Campaign {
         };
         self.change(|c| {
             c.state = State::Armed;
+            c.arming = None;
             c.armed = Some(Armed { stamp, frozen, expect, overrides });
         })
     }

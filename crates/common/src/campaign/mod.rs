@@ -3,10 +3,12 @@
 //! [`actions`] holds the state table: who may do what when. Nothing here does I/O.
 
 pub mod actions;
+pub mod arming;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use actions::{Decision, Refusal};
+pub use arming::Arming;
 
 use crate::content::Content;
 use crate::device::Environment;
@@ -337,6 +339,9 @@ pub struct Campaign {
     pub snapshot: Option<SnapshotRef>,
     /// Why the build failed.
     pub failure: Option<String>,
+    /// Who wants it armed, where that takes two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arming: Option<Arming>,
     /// Set while armed and from then on.
     pub armed: Option<Armed>,
     /// The first press: who pressed, and when, for everybody who presses later.
@@ -374,6 +379,7 @@ impl Campaign {
             build: None,
             snapshot: None,
             failure: None,
+            arming: None,
             armed: None,
             pressed: None,
             runs: Vec::new(),

@@ -5,11 +5,13 @@ mod ledger;
 mod objects;
 mod queue;
 mod tables;
+mod tokens;
 
 pub use ledger::LedgerFault;
 pub use objects::ObjectFault;
 pub use queue::QueueFault;
 pub use tables::{AuditFault, CampaignFault, DeviceFault, FleetFault};
+pub use tokens::TokenFault;
 
 use crate::memory::{MemoryParts, MemorySubject};
 use crate::suite::{Factory, Subject, Which};
@@ -36,6 +38,8 @@ pub enum Fault {
     Fleet(FleetFault),
     /// In its audit trail.
     Audit(AuditFault),
+    /// In its access tokens.
+    Tokens(TokenFault),
     /// It forgets everything at a restart.
     ForgetsAll,
 }
@@ -56,7 +60,7 @@ pub fn all() -> Vec<Broken> {
     let ledgers = ledger::FAULTS.iter().map(|(f, breaks)| Broken { fault: Fault::Ledger(*f), breaks });
     let objects = objects::FAULTS.iter().map(|(f, breaks)| Broken { fault: Fault::Objects(*f), breaks });
     let forgets = Broken { fault: Fault::ForgetsAll, breaks: FORGOTTEN };
-    queues.chain(ledgers).chain(objects).chain(tables::all()).chain([forgets]).collect()
+    queues.chain(ledgers).chain(objects).chain(tables::all()).chain(tokens::all()).chain([forgets]).collect()
 }
 
 const FORGOTTEN: &[&str] = &[
@@ -72,6 +76,7 @@ const FORGOTTEN: &[&str] = &[
     "devices.restart",
     "fleet.restart",
     "audit.restart",
+    "tokens.restart",
 ];
 
 struct BrokenSubject {
@@ -112,6 +117,9 @@ pub fn wrap(fault: Fault, parts: &MemoryParts) -> Backend {
         }
         Fault::Fleet(f) => Backend { fleet: Arc::new(tables::BrokenFleet(f, parts.fleet.clone())), ..whole },
         Fault::Audit(f) => Backend { audit: Arc::new(tables::BrokenAudit(f, parts.audit.clone())), ..whole },
+        Fault::Tokens(f) => {
+            Backend { tokens: Arc::new(tokens::BrokenTokens(f, parts.tokens.clone())), ..whole }
+        }
         Fault::ForgetsAll => whole,
     }
 }

@@ -43,6 +43,7 @@ calls! {
     FleetBeat = "fleet.beat", FleetLeave = "fleet.leave", FleetWorkers = "fleet.workers", FleetCount = "fleet.count",
     FleetCounters = "fleet.counters",
     AuditAppend = "audit.append", AuditList = "audit.list",
+    TokensPutNew = "tokens.put_new", TokensUpdate = "tokens.update", TokensGet = "tokens.get", TokensList = "tokens.list",
 }
 
 #[derive(Default)]

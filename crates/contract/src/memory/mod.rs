@@ -19,7 +19,7 @@ pub use faults::{Call, Faults};
 pub use ledger::MemoryLedger;
 pub use objects::MemoryObjects;
 pub use queue::MemoryQueue;
-pub use tables::{MemoryAudit, MemoryCampaigns, MemoryFleet};
+pub use tables::{MemoryAudit, MemoryCampaigns, MemoryFleet, MemoryTokens};
 
 use common::ports::Backend;
 use common::queue::Rules;
@@ -52,6 +52,8 @@ pub struct MemoryParts {
     pub fleet: Arc<MemoryFleet>,
     /// The audit trail.
     pub audit: Arc<MemoryAudit>,
+    /// Access tokens.
+    pub tokens: Arc<MemoryTokens>,
     /// Makes calls fail, and counts them.
     pub faults: Faults,
 }
@@ -72,6 +74,7 @@ impl MemoryParts {
             devices: Arc::new(MemoryDevices::new(faults.clone())),
             fleet: Arc::new(MemoryFleet::new(faults.clone())),
             audit: Arc::new(MemoryAudit::new(faults.clone())),
+            tokens: Arc::new(MemoryTokens::new(faults.clone())),
             faults,
         }
     }
@@ -88,6 +91,7 @@ impl MemoryParts {
             devices: self.devices.clone(),
             fleet: self.fleet.clone(),
             audit: self.audit.clone(),
+            tokens: self.tokens.clone(),
         }
     }
 

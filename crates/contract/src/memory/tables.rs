@@ -1,13 +1,14 @@
-//! The small tables in memory: campaign records and the slot, the fleet's rows, the audit trail.
+//! The small tables in memory: campaign records and the slot, the fleet's rows, the audit trail, tokens.
 
 use super::faults::{Call, Faults};
 use super::lock;
 use async_trait::async_trait;
+use common::access::{TokenId, TokenRecord};
 use common::audit::AuditEntry;
 use common::campaign::Campaign;
 use common::fleet::{CounterRow, Slot, WorkerRow};
 use common::ids::{CampaignId, WorkerId};
-use common::ports::{Audit, Campaigns, Fleet, PortError, Written};
+use common::ports::{Audit, Campaigns, Fleet, PortError, Tokens, Written};
 use common::time::UnixMs;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -161,5 +162,56 @@ impl Audit for MemoryAudit {
     async fn list(&self, limit: usize) -> Result<Vec<AuditEntry>, PortError> {
         let pass = self.faults.enter(Call::AuditList)?;
         pass.answer(lock(&self.entries).iter().rev().take(limit).cloned().collect())
+    }
+}
+
+/// Access tokens in memory.
+pub struct MemoryTokens {
+    faults: Faults,
+    tokens: Mutex<BTreeMap<TokenId, TokenRecord>>,
+}
+
+impl MemoryTokens {
+    pub(super) fn new(faults: Faults) -> Self {
+        Self { faults, tokens: Mutex::default() }
+    }
+
+    /// Stores a record as it is, with no condition.
+    pub fn poke(&self, token: TokenRecord) {
+        lock(&self.tokens).insert(token.id, token);
+    }
+}
+
+#[async_trait]
+impl Tokens for MemoryTokens {
+    async fn put_new(&self, token: &TokenRecord) -> Result<Written, PortError> {
+        let pass = self.faults.enter(Call::TokensPutNew)?;
+        let mut tokens = lock(&self.tokens);
+        if tokens.contains_key(&token.id) {
+            return pass.answer(Written::Conflict);
+        }
+        tokens.insert(token.id, token.clone());
+        pass.answer(Written::Yes)
+    }
+
+    async fn update(&self, next: &TokenRecord) -> Result<Written, PortError> {
+        let pass = self.faults.enter(Call::TokensUpdate)?;
+        match lock(&self.tokens).get_mut(&next.id) {
+            Some(stored) if stored.version.checked_add(1) == Some(next.version) => {
+                *stored = next.clone();
+                pass.answer(Written::Yes)
+            }
+            _ => pass.answer(Written::Conflict),
+        }
+    }
+
+    async fn get(&self, id: TokenId) -> Result<Option<TokenRecord>, PortError> {
+        let pass = self.faults.enter(Call::TokensGet)?;
+        pass.answer(lock(&self.tokens).get(&id).cloned())
+    }
+
+    async fn list(&self) -> Result<Vec<TokenRecord>, PortError> {
+        let pass = self.faults.enter(Call::TokensList)?;
+        pass.answer(lock(&self.tokens).values().cloned().collect())
     }
 }

@@ -23,6 +23,7 @@ mod report;
 mod restart;
 mod shard_records;
 mod standard;
+mod tokens;
 
 pub use bench::{Bench, Checked, Seen, Which};
 pub use report::{Report, Verdict, Violation};
@@ -171,6 +172,7 @@ pub fn rules() -> Vec<Rule> {
     all.extend(devices::rules());
     all.extend(fleet::rules());
     all.extend(audit::rules());
+    all.extend(tokens::rules());
     all.extend(restart::rules());
     all
 }

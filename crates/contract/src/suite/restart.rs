@@ -8,6 +8,7 @@ use super::ledger::{granted, record};
 use super::make::{
     all_bodies, batch, body, campaign, claim, complete, draft, envelope, envelopes, grouped, row,
 };
+use super::tokens::{record as token, stored};
 use bytes::Bytes;
 use common::campaign::Campaign;
 use common::envelope::NewEnvelope;
@@ -64,6 +65,7 @@ pub(super) fn rules() -> Vec<Rule> {
         Rule::new("fleet.restart", "counters and heartbeats outlive a restart", |b| Box::pin(fleet(b)))
             .restart(),
         Rule::new("audit.restart", "the audit trail outlives a restart", |b| Box::pin(audit(b))).restart(),
+        Rule::new("tokens.restart", "tokens outlive a restart", |b| Box::pin(tokens(b))).restart(),
     ]
 }
 
@@ -225,4 +227,11 @@ async fn audit(b: &mut Bench) -> Checked {
     b.restart().await?;
     b.backend().audit.append(&two).await?;
     same("entries", &b.backend().audit.list(10).await?, &vec![two, one])
+}
+
+async fn tokens(b: &mut Bench) -> Checked {
+    let one = token(1, b.now());
+    b.backend().tokens.put_new(&one).await?;
+    b.restart().await?;
+    stored(b, &one, "a token").await
 }

@@ -1,5 +1,6 @@
 //! Keys of the small tables: a letter for the table, then numbers in big-endian, so that their order is the rows' order.
 
+use common::access::TokenId;
 use common::ids::{BatchKey, CampaignId, ShardNo, WorkerId};
 
 /// The audit trail's.
@@ -14,6 +15,8 @@ pub(super) const COUNTER: u8 = b'n';
 pub(super) const SHARD: u8 = b's';
 /// The fleet's slot.
 pub(super) const SLOT: &[u8] = b"l";
+/// Access tokens'.
+pub(super) const TOKEN: u8 = b't';
 /// Heartbeats'.
 pub(super) const WORKER: u8 = b'w';
 
@@ -47,6 +50,11 @@ pub(super) fn shard(campaign: CampaignId, shard: ShardNo) -> Vec<u8> {
 /// A worker's heartbeat.
 pub(super) fn worker(worker: WorkerId) -> Vec<u8> {
     of(WORKER, &[&worker.0.to_be_bytes()])
+}
+
+/// An access token's record.
+pub(super) fn token(id: TokenId) -> Vec<u8> {
+    of(TOKEN, &[&id.0.to_be_bytes()])
 }
 
 /// A worker's counts of one second.

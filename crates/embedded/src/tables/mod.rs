@@ -9,11 +9,13 @@ mod campaigns;
 mod fleet;
 mod key;
 mod ledger;
+mod tokens;
 
 pub(crate) use audit::AuditTable;
 pub(crate) use campaigns::CampaignTable;
 pub(crate) use fleet::FleetTable;
 pub(crate) use ledger::LedgerTable;
+pub(crate) use tokens::TokenTable;
 
 use crate::lock::DirLock;
 use crate::sync::{GroupSync, blocking};

@@ -83,8 +83,9 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> anyhow::Result<bool> {
     let say = Say { quiet: json };
     say.line(&format!("demo: {} against stand-in gateways; no phone can be reached", args.what()));
     let gateways = GatewayProcess::start(&scratch.path().join("gateways"), &args.gateway_flags())?;
-    let running = up::start(&up::Config::for_stand_ins(&gateways.info, &data_dir)?)?;
-    let client = Client::new(&format!("http://{}", running.address), "demo");
+    let token = api::access::mint().map_err(anyhow::Error::msg)?;
+    let running = up::start(&up::Config::for_stand_ins(&gateways.info, &data_dir, &token)?)?;
+    let client = Client::new(&format!("http://{}", running.address), Some(token));
     let done = Demo { args, client: &client, running: &running, gateways: &gateways, say: &say }.go();
     running.stop();
     let summary = done?;

@@ -1,6 +1,9 @@
 //! The configuration of `owl up`: a TOML file, flags on top, every fault reported at once.
 
 use anyhow::{Context, bail};
+use api::access::AccessConfig;
+use common::access::Token;
+use common::secret::Secret;
 use loadtest::gateways::GatewayInfo;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -12,10 +15,12 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Config {
     /// Where the API listens.
     pub(crate) listen: SocketAddr,
-    /// Allow listening beyond loopback (there are no roles yet, so anybody who reaches the port can press).
+    /// Allow listening beyond loopback in the clear, with no balancer before it: whoever listens in has people's tokens.
     pub(crate) allow_public: bool,
     /// Names that may stand in a request's Host header, besides loopback's.
     pub(crate) allowed_hosts: Vec<String>,
+    /// Tokens, balancers, certificates.
+    pub(crate) access: AccessConfig,
     /// Where everything is kept.
     pub(crate) data_dir: PathBuf,
     /// Survive power loss, not only `kill -9`: every acknowledged write is on the disk.
@@ -34,6 +39,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             allow_public: false,
             allowed_hosts: Vec::new(),
+            access: AccessConfig::default(),
             data_dir: PathBuf::from("owl-data"),
             fsync: false,
             lanes: None,
@@ -49,6 +55,13 @@ impl Config {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("{} is not a configuration", path.display()))
+    }
+
+    /// A token that needs no table, from the environment: it wins over the file's.
+    pub(crate) fn use_admin_token(&mut self) {
+        if let Some(text) = std::env::var("OWL_ADMIN_TOKEN").ok().filter(|text| !text.is_empty()) {
+            self.access.admin_token = Some(Secret::new(text.trim().to_owned()));
+        }
     }
 
     /// Gateways that cannot reach a phone: the ones that `owl gateways` describes in this file.
@@ -86,10 +99,12 @@ impl Config {
         Ok(())
     }
 
-    /// For the demo: stand-ins, a port picked by the system.
-    pub(crate) fn for_stand_ins(info: &GatewayInfo, data_dir: &Path) -> anyhow::Result<Self> {
+    /// For the demo: stand-ins, a port picked by the system, and a token of its own that is never stored.
+    pub(crate) fn for_stand_ins(info: &GatewayInfo, data_dir: &Path, token: &Token) -> anyhow::Result<Self> {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut config = Self { listen, data_dir: data_dir.to_owned(), ..Self::default() };
+        let access =
+            AccessConfig { admin_token: Some(Secret::new(token.expose())), ..AccessConfig::default() };
+        let mut config = Self { listen, access, data_dir: data_dir.to_owned(), ..Self::default() };
         config.stand_ins(info)?;
         Ok(config)
     }

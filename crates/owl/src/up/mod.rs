@@ -8,6 +8,7 @@ pub(crate) use config::Config;
 use crate::output;
 use crate::output::outln;
 use anyhow::{Context, bail};
+use api::FirstAdministrator;
 use audience::build::run_builder;
 use clap::Args;
 use common::ports::Backend;
@@ -59,6 +60,7 @@ impl UpArgs {
         config.data_dir = self.data_dir.clone().unwrap_or(config.data_dir);
         config.listen = self.listen.unwrap_or(config.listen);
         config.fsync |= self.fsync;
+        config.use_admin_token();
         if let Some(file) = &self.stand_ins {
             config.use_stand_ins(file)?;
         }
@@ -71,11 +73,22 @@ pub(crate) fn run(args: &UpArgs, json: bool) -> anyhow::Result<bool> {
     let config = args.config()?;
     crate::logging::init(if json { crate::logging::Form::Json } else { crate::logging::Form::Text }, "info");
     let running = start(&config)?;
-    let address = running.address;
+    let scheme = if config.access.tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", running.address);
+    let code = running.first_administrator()?;
     if json {
-        output::json(&json!({ "listening": format!("http://{address}"), "data_dir": config.data_dir }))?;
+        let first = code.map(|code| json!({ "link": format!("{url}/sign-in#first={code}"), "code": code }));
+        output::json(
+            &json!({ "listening": url, "data_dir": config.data_dir, "first_administrator": first }),
+        )?;
     } else {
-        outln!("owl is up: http://{address} (data in {})", config.data_dir.display());
+        outln!("owl is up: {url} (data in {})", config.data_dir.display());
+        if let Some(code) = code {
+            outln!("nobody administers it yet. Within a day, and once, open");
+            outln!("  {url}/sign-in#first={code}");
+            outln!("or type");
+            outln!("  owl login {url} {code}");
+        }
         if config.apns.is_none() && config.fcm.is_none() {
             outln!(
                 "no gateway is configured, so nothing can be sent: give --stand-ins FILE or --config FILE"
@@ -103,6 +116,7 @@ pub(crate) struct Running {
     /// Where the API listens.
     pub(crate) address: SocketAddr,
     runtime: Runtime,
+    access: FirstAdministrator,
     embedded: Embedded,
     control: Arc<Control>,
     shutdown: CancellationToken,
@@ -113,6 +127,11 @@ impl Running {
     /// The ports.
     pub(crate) fn backend(&self) -> &Backend {
         &self.embedded.backend
+    }
+
+    /// A one-time code, where nobody could administer this installation.
+    fn first_administrator(&self) -> anyhow::Result<Option<String>> {
+        Ok(self.runtime.block_on(self.access.code())?)
     }
 
     /// Waits for something on the process's runtime.
@@ -151,7 +170,8 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Running> {
     let control = Control::new(backend.clone(), Arc::clone(&clock));
     let served = runtime.block_on(api::serve(Arc::clone(&control), api_config(config), shutdown.clone()))?;
     let _inside = runtime.enter();
-    tasks.spawn(async move { drop(served.handle.await) });
+    let api::Served { addr: address, handle, access } = served;
+    tasks.spawn(async move { drop(handle.await) });
     tasks.spawn(Arc::clone(&control).run_reconciler(shutdown.clone()));
     tasks.spawn(run_builder(backend.clone(), Arc::clone(&clock), shutdown.clone()));
     let interim = InterimWorker::new(backend.clone(), Arc::clone(&clock), InterimConfig::default());
@@ -160,7 +180,7 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Running> {
         PushConfig { lanes: config.lanes.unwrap_or(PushConfig::default().lanes), ..PushConfig::default() };
     let push = PushWorker::new(backend, clock, push, make_gateways);
     tasks.spawn(Arc::new(push).run(shutdown.clone()));
-    Ok(Running { address: served.addr, runtime, embedded, control, shutdown, tasks })
+    Ok(Running { address, runtime, access, embedded, control, shutdown, tasks })
 }
 
 /// The directory is this process's alone: whoever has a row in the fleet is dead, and must not count as ready.
@@ -177,6 +197,7 @@ fn api_config(config: &Config) -> api::ApiConfig {
         listen: config.listen,
         allow_public: config.allow_public,
         allowed_hosts: config.allowed_hosts.clone(),
+        access: config.access.clone(),
         ..api::ApiConfig::default()
     }
 }

@@ -8,8 +8,10 @@ fn pressed_by_several_people_it_is_sent_once() {
     stage.armed(1_000, &[]);
     let server = stage.server();
     let press = |name: &str| {
+        let made = stage.good(&["token", "create", "--name", name, "--role", "marketer"]);
         let out = super::support::owl()
-            .args(["--json", "--server", &server, "--user", name, "campaign", "press", "c"])
+            .env("OWL_TOKEN", made["token"].as_str().unwrap())
+            .args(["--json", "--server", &server, "campaign", "press", "c"])
             .output()
             .unwrap();
         assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));

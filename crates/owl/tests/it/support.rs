@@ -12,9 +12,23 @@ use std::time::{Duration, Instant};
 /// Nothing that a test waits for takes longer than this, on a slow machine either.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The token of the tests' administrator, who stands in no table.
+const ADMIN: &str = "owl_0ad41000_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+/// The program, with an administrator's token on both sides.
 pub(super) fn owl() -> Command {
+    let mut command = stranger();
+    command.env("OWL_TOKEN", ADMIN).env("OWL_ADMIN_TOKEN", ADMIN);
+    command
+}
+
+/// The program as somebody runs it who has no token yet, and no file of one either.
+pub(super) fn stranger() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_owl"));
-    command.env_remove("OWL_SERVER").env_remove("OWL_USER").env("OWL_LOG", "warn");
+    for name in ["OWL_SERVER", "OWL_TOKEN", "OWL_ADMIN_TOKEN"] {
+        command.env_remove(name);
+    }
+    command.env("XDG_CONFIG_HOME", "/nonexistent").env("OWL_LOG", "warn");
     command
 }
 

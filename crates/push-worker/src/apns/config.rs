@@ -1,9 +1,9 @@
 //! What an operator says about APNs, and what is left once it is checked.
 
 use super::auth::ProviderTokens;
-use crate::secret::Secret;
 use crate::transport::fault::Finder;
 use crate::transport::{Faults, Origin, limits};
+use common::secret::Secret;
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

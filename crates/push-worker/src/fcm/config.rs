@@ -1,9 +1,9 @@
 //! What an operator says about FCM, and what is left once it is checked.
 
 use super::auth::AccessTokens;
-use crate::secret::Secret;
 use crate::transport::fault::Finder;
 use crate::transport::{Faults, Origin, is_loopback, is_vendor_host, limits};
+use common::secret::Secret;
 use fcm_v1::auth::ServiceAccountKey;
 use http::uri::{PathAndQuery, Uri};
 use serde::{Deserialize, Serialize};

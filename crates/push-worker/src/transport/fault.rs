@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, all of it together.
 
 use super::origin::Origin;
-use crate::secret::Secret;
+use common::secret::Secret;
 use std::fmt;
 use std::path::Path;
 

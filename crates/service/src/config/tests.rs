@@ -95,7 +95,7 @@ fn bad(file: &str, env: &[(&str, &str)]) -> Vec<String> {
 fn flags_win_over_the_environment_and_that_over_the_file() {
     let file =
         "listen = \"127.0.0.1:1\"\n[part]\npermits = 5\nname = \"file\"\n[aws]\nbucket = \"of-file\"\n";
-    let env = [("OWL_PART__NAME", "env"), ("OWL_LISTEN", "127.0.0.1:2"), ("HOME", "/"), ("OWL_USER", "me")];
+    let env = [("OWL_PART__NAME", "env"), ("OWL_LISTEN", "127.0.0.1:2"), ("HOME", "/"), ("OWL_TOKEN", "me")];
     let mut sources = sources(file, &env);
     sources.flags = vec![("listen", "--listen", "127.0.0.1:3".to_owned())];
     let sample: Sample = load(sources).unwrap();

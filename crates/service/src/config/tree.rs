@@ -14,7 +14,7 @@ pub(super) const PREFIX: &str = "OWL_";
 /// Stands between section and key in a variable's name.
 const BETWEEN: &str = "__";
 /// Variables of the `owl` command, which may run beside a service.
-const OF_THE_COMMAND: [&str; 2] = ["OWL_SERVER", "OWL_USER"];
+const OF_THE_COMMAND: [&str; 3] = ["OWL_SERVER", "OWL_TOKEN", "OWL_ADMIN_TOKEN"];
 /// The variable that the `owl` command knows too.
 const LOG: &str = "OWL_LOG";
 

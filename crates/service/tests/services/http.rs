@@ -5,6 +5,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+/// The administrator's token in these tests.
+pub(super) const ADMIN: &str = "owl_0ad41000_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An answer. A connection that broke is status 0.
@@ -41,7 +44,7 @@ fn try_request(address: &str, method: &str, path: &str, kind: &str, body: &[u8])
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(TIMEOUT)).ok()?;
     let head = format!(
-        "{method} {path} HTTP/1.0\r\nhost: {address}\r\nowl-user: tester\r\ncontent-type: {kind}\r\n\
+        "{method} {path} HTTP/1.0\r\nhost: {address}\r\nauthorization: Bearer {ADMIN}\r\ncontent-type: {kind}\r\n\
          content-length: {}\r\n\r\n",
         body.len()
     );

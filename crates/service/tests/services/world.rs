@@ -82,7 +82,7 @@ impl World {
     }
 
     pub(super) fn api(&self) -> Service {
-        Service::start("api", &self.config("api", ""), &[])
+        Service::start("api", &self.config("api", ""), &[("OWL_ACCESS__ADMIN_TOKEN", http::ADMIN)])
     }
 
     pub(super) fn interim(&self) -> Service {

@@ -172,6 +172,10 @@ labels! {
         FleetScale = "/v1/fleet/scale",
         Redrive = "/v1/redrive",
         Audit = "/v1/audit",
+        Session = "/v1/session",
+        FirstSession = "/v1/session/first",
+        Tokens = "/v1/tokens",
+        Token = "/v1/tokens/{id}",
         None = "none",
     }
 

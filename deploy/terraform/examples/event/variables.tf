@@ -30,7 +30,7 @@ variable "certificate_arn" {
 }
 
 variable "allowed_cidrs" {
-  description = "From where people may press: whoever reaches the API can."
+  description = "From where people may reach the API; they still need a token."
   type        = set(string)
 }
 

@@ -1,6 +1,6 @@
 # HTTPS in front of the api service. Internal unless told otherwise.
 #
-# The API knows no roles yet: WHOEVER REACHES THIS LOAD BALANCER CAN PRESS THE BUTTON. So it takes connections from
+# Whoever reaches it still needs a token; tokens leak, and then this fence is what is left. So it takes connections from
 # `allowed_cidrs` only (a VPN, an office), and never from everywhere.
 
 resource "aws_security_group" "this" {

@@ -2,14 +2,17 @@
 #
 #   aws secretsmanager put-secret-value --secret-id owl/apns-key --secret-string file://AuthKey_ABC1234567.p8
 #   aws secretsmanager put-secret-value --secret-id owl/fcm-service-account --secret-string file://service-account.json
+#   printf 'owl_%s_%s' "$(openssl rand -hex 4)" "$(openssl rand -base64 32 | tr '+/' '-_' | tr -d '=\n')" > admin-token
+#   aws secretsmanager put-secret-value --secret-id owl/admin-token --secret-string file://admin-token
 #
-# A push worker does not start while its secret has no value (ECS: ResourceInitializationError). Running tasks keep the
+# A task does not start while its secret has no value (ECS: ResourceInitializationError). Running tasks keep the
 # value they started with: after a change, start new tasks.
 
 locals {
   secrets = {
     apns_key            = { name = "apns-key", what = "text of the APNs .p8 key" }
     fcm_service_account = { name = "fcm-service-account", what = "JSON of the FCM service account" }
+    admin_token         = { name = "admin-token", what = "the first administrator's token" }
   }
 }
 

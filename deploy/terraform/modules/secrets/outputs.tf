@@ -1,5 +1,5 @@
 output "arns" {
-  description = "Secret ARNs: apns_key, fcm_service_account."
+  description = "Secret ARNs: apns_key, fcm_service_account, admin_token."
   value       = { for key, secret in aws_secretsmanager_secret.this : key => secret.arn }
 }
 

@@ -1,0 +1,227 @@
+//! Who may do what: finds out who asks, by a token in a header or a cookie, and holds it against the table of [`rules`].
+
+mod attempts;
+mod config;
+mod first;
+mod keys;
+pub mod rules;
+mod source;
+
+pub use config::{AccessConfig, TlsFiles};
+pub(crate) use keys::Keys;
+pub(crate) use source::Source;
+
+use crate::App;
+use crate::extract::Id;
+use crate::guard::one;
+use crate::problem::Problem;
+use crate::requests::Peer;
+use attempts::{Attempt, Attempts};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::access::{Role, Stale, Token, TokenId, TokenRecord};
+use control::Who;
+use first::First;
+use keys::Refused;
+use rand::TryRng;
+use rand::rngs::SysRng;
+use rules::{Lets, Rule};
+use std::sync::Arc;
+
+/// The cookie that holds a browser's token.
+pub(crate) const COOKIE: &str = "owl_session";
+
+/// What this process knows about who may do what.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) keys: Keys,
+    pub(crate) first: First,
+    attempts: Attempts,
+}
+
+/// Who asks, with which token.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity(pub(crate) Arc<TokenRecord>);
+
+impl Access {
+    pub(crate) fn new(config: &AccessConfig) -> Self {
+        let keys = Keys::new(config.admin().as_ref());
+        Self { keys, first: First::default(), attempts: Attempts::default() }
+    }
+}
+
+/// A new token, of the system's random bits.
+///
+/// # Errors
+/// The system has none.
+pub fn mint() -> Result<Token, String> {
+    let (mut id, mut secret) = ([0; 4], [0; 32]);
+    for bits in [&mut id[..], &mut secret[..]] {
+        SysRng.try_fill_bytes(bits).map_err(|e| format!("the system gives no random bits: {e}"))?;
+    }
+    Ok(Token::new(TokenId(u32::from_be_bytes(id)), secret))
+}
+
+/// A code for the one-time link: 192 random bits.
+pub(crate) fn one_time_code() -> Result<String, String> {
+    let mut bits = [0; 24];
+    SysRng.try_fill_bytes(&mut bits).map_err(|e| format!("the system gives no random bits: {e}"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bits))
+}
+
+/// Middleware: lets in whom the route's rule lets in, and notes who it is.
+pub(crate) async fn check(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    let source = Source::of(&app.config.access, peer.as_ref(), request.headers());
+    request.extensions_mut().insert(source);
+    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else {
+        return next.run(request).await;
+    };
+    let Some(rule) = rules::find(request.method().as_str(), path.as_str()) else {
+        return wrong_method(request.method(), path.as_str());
+    };
+    match allow(&app, rule, source, request).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Also what a route would be answered that stands in the router and has no rule.
+fn wrong_method(method: &Method, path: &str) -> Response {
+    let why = format!("{method} is not a method of this route; `allow` lists those that are");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", why);
+    ([(header::ALLOW, rules::methods(path))], problem).into_response()
+}
+
+async fn allow(app: &App, rule: &Rule, source: Source, mut request: Request) -> Result<Request, Problem> {
+    match rule.lets {
+        Lets::Open => return Ok(request),
+        Lets::Local if source.local => return Ok(request),
+        Lets::Local | Lets::Roles(_) => {}
+    }
+    let record = authenticate(app, source, request.method(), request.headers()).await?;
+    if !rule.lets.role(record.role) {
+        return Err(not_permitted(&record, rule.action, rule.lets));
+    }
+    if rule.silent && record.role == Role::LoadTester {
+        request = only_silent(app, request).await?;
+    }
+    request.extensions_mut().insert(Identity(record));
+    Ok(request)
+}
+
+/// The answer to somebody whose role does not do this.
+pub(crate) fn not_permitted(record: &TokenRecord, action: &str, lets: Lets) -> Problem {
+    let (name, role) = (&record.name, record.role);
+    let why = format!("`{name}` is {role}, and `{action}` takes one of these roles: {}", lets.names());
+    Problem::new(StatusCode::FORBIDDEN, "not_permitted", why)
+}
+
+/// Whether a load-tester may touch the campaign in the path; where there is none, the handler looks at the content.
+async fn only_silent(app: &App, request: Request) -> Result<Request, Problem> {
+    let (mut parts, body) = request.into_parts();
+    if parts.extensions.get::<MatchedPath>().is_some_and(|path| path.as_str().contains("{id}")) {
+        let Id(id) = Id::from_request_parts(&mut parts, &()).await?;
+        loud(Role::LoadTester, app.control.get(id).await?.content.silent)?;
+    }
+    Ok(Request::from_parts(parts, body))
+}
+
+/// Refuses a load-tester what people would see.
+pub(crate) fn loud(role: Role, silent: bool) -> Result<(), Problem> {
+    if silent || role != Role::LoadTester {
+        return Ok(());
+    }
+    let why = "people would see this campaign: a load-tester works with silent ones only (an empty payload)";
+    Err(Problem::new(StatusCode::FORBIDDEN, "not_permitted", why))
+}
+
+/// Who asks, by a bearer token or the browser's cookie.
+async fn authenticate(
+    app: &App,
+    source: Source,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Arc<TokenRecord>, Problem> {
+    if let Some(text) = bearer(headers)? {
+        return identify(app, source, text).await;
+    }
+    let text = cookie(headers).ok_or_else(no_token)?;
+    // A cookie comes along by itself, so a page of somebody else's must not be where the request came from. An `Origin`
+    // that is there is this host's: the guard has looked.
+    let safe = matches!(*method, Method::GET | Method::HEAD);
+    let same = headers.contains_key(header::ORIGIN) || one(headers, &SEC_FETCH_SITE)? == Some("same-origin");
+    if !safe && !same {
+        let why =
+            "a request with a cookie says where it comes from: `origin`, or `sec-fetch-site: same-origin`";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", why).at("origin"));
+    }
+    identify(app, source, &text).await
+}
+
+const SEC_FETCH_SITE: header::HeaderName = header::HeaderName::from_static("sec-fetch-site");
+
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = one(headers, &header::AUTHORIZATION)? else { return Ok(None) };
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(rest.trim())) } else { Err(no_token()) }
+}
+
+fn cookie(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
+    let mut all = lines.flat_map(cookie::Cookie::split_parse).filter_map(Result::ok);
+    all.find(|c| c.name() == COOKIE).map(|c| c.value().to_owned())
+}
+
+fn no_token() -> Problem {
+    let why = "this takes a token: `authorization: Bearer owl_…` (`owl login`, or the page /sign-in)";
+    Problem::new(StatusCode::UNAUTHORIZED, "no_token", why)
+}
+
+fn wrong(code: &str, why: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, code, why)
+}
+
+/// Whose token this is. A wrong one is counted; a right one never is.
+pub(crate) async fn identify(app: &App, source: Source, text: &str) -> Result<Arc<TokenRecord>, Problem> {
+    let Ok(token) = text.parse::<Token>() else { return Err(counted(app, source, "bad_token")) };
+    let checked = app.access.keys.check(app.control.backend(), &**app.control.clock(), &token).await;
+    match checked {
+        Ok(record) => Ok(record),
+        Err(Refused::Wrong) => Err(counted(app, source, "bad_token")),
+        Err(Refused::Stale(Stale::Expired(at))) => {
+            let why = format!("this token ended at {}: ask an administrator for another", at.rfc3339());
+            Err(wrong("token_expired", why))
+        }
+        Err(Refused::Stale(Stale::Revoked(by))) => {
+            let why = format!("this token was revoked by {} at {}", by.by, by.at.rfc3339());
+            Err(wrong("token_revoked", why))
+        }
+        Err(Refused::Unreachable(error)) => Err(error.into()),
+    }
+}
+
+/// A wrong token or code: the answer, until there were too many.
+pub(crate) fn counted(app: &App, source: Source, code: &str) -> Problem {
+    match app.access.attempts.wrong(source.ip, app.control.clock().mono()) {
+        Attempt::Counted if code == "bad_code" => {
+            wrong(code, "this code is not good: it may have been used, or be older than a day")
+        }
+        Attempt::Counted => wrong(code, "this token is not known"),
+        Attempt::Refused { wait, audit } => {
+            if audit {
+                let who = Who { name: "-".to_owned(), from: source.ip.to_string() };
+                let result = "refused: too_many_attempts".to_owned();
+                app.control.audit(&who, "session.refused", None, result);
+            }
+            let seconds = wait.as_secs() + 1;
+            let why = format!("too many wrong tokens from your address: wait {seconds} s");
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", why);
+            Problem { retry_after_s: Some(seconds), ..problem }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Every route by every role, and by nobody: made from the table that the router is held against.
+
+use super::client::{Ask, Reply};
+use super::fixture::{Api, NOW, start};
+use api::access::rules::{Lets, RULES, Rule};
+use common::access::{Role, TokenRecord};
+use common::campaign::{Stamp, State};
+use common::content::Content;
+use common::ids::CampaignId;
+use contract::memory::Call;
+use serde_json::json;
+use std::time::Duration;
+
+/// The request of a rule, about a campaign; without a body, which only who is let in would be asked for.
+fn ask(rule: &Rule, id: CampaignId) -> Ask {
+    let token = "/v1/tokens/{id}";
+    let path = if rule.path == token { "/v1/tokens/00000001".to_owned() } else { fill(rule.path, id) };
+    Ask::new(rule.method, path)
+}
+
+fn fill(path: &str, id: CampaignId) -> String {
+    let path = path.replace("{id}", &id.to_string());
+    path.replace("{user}", "u1").replace("{shard}", "0").replace("{batch}", "0")
+}
+
+/// A campaign in draft that nobody would see.
+fn silent(api: &Api, state: State) -> CampaignId {
+    let id = api.campaign(state);
+    let mut campaign = api.peek(id);
+    campaign.content = Content::silent();
+    api.parts.campaigns.poke(campaign);
+    id
+}
+
+/// The problem's code when somebody is not let in; `None` for every other answer.
+fn refusal(reply: &Reply) -> Option<String> {
+    matches!(reply.status, 401 | 403 | 429).then(|| reply.problem().1)
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_its_rule_lets_in() {
+    let api = start().await;
+    let tokens: Vec<_> = Role::ALL.map(|role| (role, api.token(role.label(), role))).into();
+    for rule in RULES {
+        for (role, token) in &tokens {
+            let id = silent(&api, State::Draft);
+            let reply = api.send(ask(rule, id).token(token)).await;
+            let wanted = (!rule.lets.role(*role)).then(|| "not_permitted".to_owned());
+            assert_eq!(refusal(&reply), wanted, "{role}: {rule:?}: {}", reply.text());
+            if wanted.is_some() {
+                assert_eq!(reply.status, 403);
+                assert!(reply.text().contains("admin"), "it says who may: {}", reply.text());
+                assert_eq!(api.peek(id).version, 1, "{role}: {rule:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_route_refuses_nobody_and_tokens_that_are_not_good() {
+    let api = start().await;
+    let good = api.token("ada", Role::Admin);
+    let expired = api.token_until("eve", Role::Admin, Some(NOW)).expose();
+    let revoked = api.token_until("mallory", Role::Admin, None);
+    let record = TokenRecord::new(&revoked, "mallory", Role::Admin, Stamp::new("root", NOW), None);
+    api.parts.tokens.poke(record.revoke(Stamp::new("ada", NOW)).unwrap());
+    let unknown = api::access::mint().unwrap().expose();
+    let wrong_secret = format!("{}{}", &good[..13], &unknown[13..]);
+    for rule in RULES {
+        // Wrong tokens are limited by the minute.
+        api.clock.advance(Duration::from_secs(61));
+        let id = silent(&api, State::Draft);
+        let cases = [
+            (ask(rule, id).nobody(), "no_token"),
+            (ask(rule, id).header("authorization", "Basic YTpi"), "no_token"),
+            (ask(rule, id).token(&unknown), "bad_token"),
+            (ask(rule, id).token(&wrong_secret), "bad_token"),
+            (ask(rule, id).token("owl_"), "bad_token"),
+            (ask(rule, id).token(&expired), "token_expired"),
+            (ask(rule, id).token(&revoked.expose()), "token_revoked"),
+            (
+                ask(rule, id).nobody().header("cookie", &format!("a=b; owl_session={expired}; c=d")),
+                "token_expired",
+            ),
+        ];
+        for (ask, code) in cases {
+            let with_cookie = ask.headers.iter().any(|(name, _)| name == "cookie");
+            let ask = if with_cookie { ask.header("sec-fetch-site", "same-origin") } else { ask };
+            let reply = api.send(ask).await;
+            let closed = matches!(rule.lets, Lets::Roles(_));
+            let wanted = closed.then(|| code.to_owned());
+            assert_eq!(refusal(&reply), wanted, "{rule:?}: {}", reply.text());
+            if closed {
+                assert_eq!((reply.status, reply.header("www-authenticate")), (401, Some("Bearer")));
+            }
+            for token in [&good, &unknown, &expired] {
+                assert!(!reply.text().contains(&token[13..]), "a secret is shown: {}", reply.text());
+            }
+        }
+        assert_eq!(api.peek(id).version, 1, "{rule:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_load_tester_works_with_silent_campaigns_only() {
+    let api = start().await;
+    let token = api.token("lou", Role::LoadTester);
+    for rule in RULES.iter().filter(|r| r.silent && r.path.contains("{id}")) {
+        let id = api.campaign(State::Ready);
+        let reply = api.send(ask(rule, id).token(&token)).await;
+        assert_eq!(reply.problem(), (403, "not_permitted".to_owned()), "{rule:?}");
+        assert!(reply.text().contains("silent"), "{}", reply.text());
+        assert_eq!(api.peek(id).version, 3, "{rule:?}");
+    }
+    let loud = json!({"name": "n", "content": {"texts": {"en": {"title": "Hi"}}}});
+    let quiet = json!({"name": "n", "content": {"silent": true}});
+    let create = |body| Ask::post("/v1/campaigns", body).token(&token);
+    assert_eq!(api.send(create(&loud)).await.problem(), (403, "not_permitted".to_owned()));
+    let made = api.send(create(&quiet)).await.ok();
+    let path = format!("/v1/campaigns/{}", made["id"].as_str().unwrap());
+    let edit = |body| Ask::json("PATCH", path.as_str(), body).token(&token);
+    let text = json!({"content": {"texts": {"en": {"title": "Hi"}}}});
+    assert_eq!(api.send(edit(&text)).await.problem(), (403, "not_permitted".to_owned()));
+    assert_eq!(api.send(edit(&json!({"name": "m"}))).await.ok()["name"], "m");
+    let armed = silent(&api, State::Armed);
+    let press = Ask::post(format!("/v1/campaigns/{armed}/press"), &json!({})).token(&token);
+    assert_eq!(api.send(press).await.ok()["by"], "lou");
+}
+
+#[tokio::test]
+async fn only_who_has_the_fleet_overrides_a_check() {
+    let api = start().await;
+    let arm = json!({"overrides": {"push_workers": "they come"}, "wait_ms": 0});
+    for (role, may) in [(Role::Engineer, false), (Role::Sre, true), (Role::Admin, true)] {
+        let id = api.campaign(State::Ready);
+        let token = api.token(role.label(), role);
+        let reply = api.send(Ask::post(format!("/v1/campaigns/{id}/arm"), &arm).token(&token)).await;
+        assert_eq!(reply.problem().1, if may { "not_ready" } else { "not_permitted" }, "{role}");
+        assert!(may || (reply.json()["field"] == "overrides" && reply.text().contains("sre, admin")));
+    }
+}
+
+#[tokio::test]
+async fn a_press_does_not_wait_for_the_table_of_tokens() {
+    let api = start().await;
+    let (known, unknown) = (api.token("ada", Role::Marketer), api.token("bea", Role::Marketer));
+    let id = api.campaign(State::Armed);
+    api.send(Ask::get("/v1/session").token(&known)).await.ok();
+    api.parts.faults.down(Call::TokensGet, true);
+    api.parts.faults.down(Call::TokensList, true);
+    let press = |token: &str| Ask::post(format!("/v1/campaigns/{id}/press"), &json!({})).token(token);
+    assert_eq!(api.send(press(&unknown)).await.problem(), (503, "unavailable".to_owned()));
+    assert_eq!(api.send(press(&known)).await.ok()["result"], "pressed");
+}
+
+#[tokio::test]
+async fn what_is_revoked_elsewhere_ends_here_too() {
+    let api = start().await;
+    let token = api.token_until("ada", Role::Viewer, None);
+    let read = || Ask::get("/v1/campaigns").token(&token.expose());
+    assert_eq!(api.send(read()).await.status, 200);
+    // Another process's write.
+    let record = TokenRecord::new(&token, "ada", Role::Viewer, Stamp::new("root", NOW), None);
+    api.parts.tokens.poke(record.revoke(Stamp::new("eve", NOW)).unwrap());
+    while api.send(read()).await.status == 200 {
+        tokio::task::yield_now().await;
+    }
+    let reply = api.send(read()).await;
+    assert_eq!(reply.problem(), (401, "token_revoked".to_owned()));
+    assert!(reply.text().contains("eve"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn made_up_tokens_do_not_load_the_table() {
+    let api = start().await;
+    let before = api.parts.faults.count(Call::TokensGet);
+    for _ in 0..60 {
+        let token = api::access::mint().unwrap().expose();
+        assert!(matches!(api.send(Ask::get("/v1/fleet").token(&token)).await.status, 401 | 429));
+    }
+    assert_eq!(api.parts.faults.count(Call::TokensGet) - before, 20, "the test's clock stands still");
+}
