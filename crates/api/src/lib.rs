@@ -8,6 +8,7 @@ mod extract;
 mod guard;
 mod intake;
 mod lanes;
+pub mod live;
 mod problem;
 mod ready;
 mod requests;
@@ -18,7 +19,7 @@ pub mod views;
 
 pub use config::{ApiConfig, ApiLimits};
 pub use problem::{MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Problem};
-pub use routes::router;
+pub use routes::{ConsoleView, router};
 pub use server::{ApiError, Served, serve};
 
 use control::Control;
@@ -32,6 +33,7 @@ pub(crate) struct App {
     pub(crate) lanes: lanes::Lanes,
     pub(crate) counts: requests::Counts,
     pub(crate) ready: Arc<ready::Ready>,
+    pub(crate) live: live::Hub,
 }
 
 /// As handlers get it.

@@ -2,13 +2,18 @@
 
 mod actions;
 mod campaigns;
+mod console;
 mod dropped;
 mod fleet;
 mod health;
+mod report_csv;
 mod snapshot;
+
+pub use console::ConsoleView;
 
 use crate::config::ApiConfig;
 use crate::lanes::{Lane, Lanes, admit};
+use crate::live::Hub;
 use crate::problem::Problem;
 use crate::ready::Ready;
 use crate::requests::Counts;
@@ -21,19 +26,26 @@ use axum::routing::{get, patch, post, put};
 use control::{Control, ControlError};
 use serde::Deserialize;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 type Routes = Router<Arc<App>>;
 
 /// All routes, without a listener. Whether it is ready is not known here: [`crate::serve`] looks.
 pub fn router(control: Arc<Control>, config: ApiConfig) -> Router {
-    with_ready(control, config, Arc::default())
+    with_ready(control, config, Arc::default(), CancellationToken::new())
 }
 
 /// All routes, of an API that is as ready as this says.
-pub(crate) fn with_ready(control: Arc<Control>, config: ApiConfig, ready: Arc<Ready>) -> Router {
+pub(crate) fn with_ready(
+    control: Arc<Control>,
+    config: ApiConfig,
+    ready: Arc<Ready>,
+    shutdown: CancellationToken,
+) -> Router {
+    let live = Hub::new(config.limits.live_watchers_max, shutdown);
     let lanes = Lanes::new(&config.limits);
-    let app = Arc::new(App { control, config, lanes, counts: Counts::default(), ready });
+    let app = Arc::new(App { control, config, lanes, counts: Counts::default(), ready, live });
     let lane = |routes: Routes, lane| routes.route_layer(from_fn_with_state((Arc::clone(&app), lane), admit));
     Router::new()
         .merge(lane(buttons(), Lane::Button))
@@ -93,12 +105,22 @@ fn light() -> Routes {
         .route("/v1/fleet", get(fleet::workers))
         .route("/v1/fleet/scale", post(fleet::scale))
         .route("/v1/audit", get(fleet::audit))
+        .route("/v1/console", get(console::settings))
 }
 
-/// Not limited: they are what tells people that the rest is overloaded.
+/// Not limited: they are what tells people that the rest is overloaded, and the page that has the button. Who watches is
+/// counted by itself.
 fn free() -> Routes {
     Router::new()
-        .route("/", get(health::page))
+        .route("/", get(console::page))
+        .route("/campaigns/{id}", get(console::page))
+        .route("/campaigns/{id}/report", get(console::page))
+        .route("/sign-in", get(console::page))
+        .route("/audit", get(console::page))
+        .route("/fleet", get(console::page))
+        .route("/tokens", get(console::page))
+        .route("/assets/{name}", get(console::asset))
+        .route("/v1/campaigns/{id}/live", get(campaigns::live))
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -110,6 +132,10 @@ async fn no_such_route() -> Problem {
         "no_such_route",
         "there is nothing here; docs/api.md lists the routes",
     )
+}
+
+fn no_such_file() -> Problem {
+    Problem::not_found("the console has no such file")
 }
 
 async fn wrong_method(request: Request) -> Problem {

@@ -67,7 +67,7 @@ pub async fn serve(
     }
     let ready = Arc::new(Ready::default());
     ready.look(control.backend(), &**control.clock()).await;
-    let routes = with_ready(Arc::clone(&control), config.clone(), Arc::clone(&ready));
+    let routes = with_ready(Arc::clone(&control), config.clone(), Arc::clone(&ready), shutdown.clone());
     let until = shutdown.clone();
     tokio::spawn(async move { ready.keep_looking(control.backend(), &**control.clock(), until).await });
     let connections = Connections::new(routes, &config.limits, shutdown);

@@ -16,6 +16,8 @@ pub(crate) struct Config {
     pub(crate) allow_public: bool,
     /// Names that may stand in a request's Host header, besides loopback's.
     pub(crate) allowed_hosts: Vec<String>,
+    /// How long the console's button is held for a press, in milliseconds.
+    pub(crate) press_hold_ms: u64,
     /// Where everything is kept.
     pub(crate) data_dir: PathBuf,
     /// Survive power loss, not only `kill -9`: every acknowledged write is on the disk.
@@ -34,6 +36,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             allow_public: false,
             allowed_hosts: Vec::new(),
+            press_hold_ms: api::ApiConfig::default().press_hold_ms,
             data_dir: PathBuf::from("owl-data"),
             fsync: false,
             lanes: None,

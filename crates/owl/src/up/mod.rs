@@ -177,6 +177,7 @@ fn api_config(config: &Config) -> api::ApiConfig {
         listen: config.listen,
         allow_public: config.allow_public,
         allowed_hosts: config.allowed_hosts.clone(),
+        press_hold_ms: config.press_hold_ms,
         ..api::ApiConfig::default()
     }
 }

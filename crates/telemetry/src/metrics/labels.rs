@@ -145,6 +145,14 @@ labels! {
     /// A route of the API, as it is written in the router.
     Route = "route" {
         Page = "/",
+        CampaignPage = "/campaigns/{id}",
+        ReportPage = "/campaigns/{id}/report",
+        SignInPage = "/sign-in",
+        AuditPage = "/audit",
+        FleetPage = "/fleet",
+        TokensPage = "/tokens",
+        Asset = "/assets/{name}",
+        Live = "/v1/campaigns/{id}/live",
         Health = "/healthz",
         Ready = "/readyz",
         Metrics = "/metrics",
@@ -172,6 +180,7 @@ labels! {
         FleetScale = "/v1/fleet/scale",
         Redrive = "/v1/redrive",
         Audit = "/v1/audit",
+        Console = "/v1/console",
         None = "none",
     }
 
