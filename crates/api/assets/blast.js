@@ -32,7 +32,7 @@ export function blastView() {
     text(byName[name].value, number(value));
   }
 
-  function update(live) {
+  function update(live, gateways) {
     shown = live;
     const done = percent(live.settled, live.devices);
     text(share, done);
@@ -42,7 +42,7 @@ export function blastView() {
     meter.firstChild.style.setProperty('--share', String(live.devices ? live.settled / live.devices : 0));
     text(settled, `${number(live.settled)} of ${number(live.devices)} devices have an outcome${live.exact ? '' : ', so far'}`);
     for (const name of ['apns', 'fcm']) {
-      if (name in live.accepted || live.settled > 0) set(name, `accepted by ${gateway(name)}`, live.accepted[name] ?? 0);
+      if (name in live.accepted || gateways.includes(name)) set(name, `accepted by ${gateway(name)}`, live.accepted[name] ?? 0);
     }
     set('rejected', 'refused', live.rejected);
     set('ambiguous', 'never answered', live.ambiguous);

@@ -75,7 +75,7 @@ class Page {
   };
 
   live = (live) => {
-    this.blast.update(live);
+    this.blast.update(live, Object.keys(this.campaign.snapshot?.devices ?? {}));
     this.panel?.live?.(live);
     if (live.version > this.campaign.version || (this.kind && !this.panel?.isHeld?.() && this.stale())) this.reload().catch(() => {});
   };
@@ -124,18 +124,18 @@ function armedStage(page) {
 /** What is said of the press: the receipt, while there is one; else what the record says. */
 function pressedWords(page, live) {
   const { campaign, receipt } = page;
-  if (receipt) return receipt.words;
   const run = campaign.runs[campaign.runs.length - 1];
-  if (run?.kind === 'resume') return `Resumed by ${who(run.stamp.by)} at ${exactly(run.stamp.at)}`;
+  if (receipt && run?.kind === 'press') return receipt.words;
+  if (run?.kind === 'resume' && campaign.state === 'sending') return `Resumed by ${who(run.stamp.by)} at ${exactly(run.stamp.at)}`;
   const way = live ? `, ${number(live.shards_dispatched)} of ${number(live.shards)} on their way` : '';
   return `Pressed by ${who(campaign.pressed.by)} at ${exactly(campaign.pressed.at)}${way}`;
 }
 
 function sendingStage(page) {
-  const words = h('h2', { tabindex: -1 }, pressedWords(page));
+  const words = h('h2', { class: 'receipt', tabindex: -1 }, pressedWords(page));
   const ago = h('p', { class: 'quiet' });
-  const node = h('div', {}, h('div', { class: 'outcome receipt' }, icon('good'), h('div', {}, words, ago)),
-    page.blast.node, h('div', { class: 'row calm' }, stopButton(page.campaign, page.after)));
+  const node = h('div', {}, h('div', { class: 'outcome' }, icon('good'), h('div', { class: 'grow' }, words, ago), stopButton(page.campaign, page.after)),
+    page.blast.node);
   const run = page.campaign.runs[page.campaign.runs.length - 1];
   const live = (live) => {
     text(words, pressedWords(page, live));
@@ -149,8 +149,8 @@ function doneStage(page) {
   const books = campaign.books;
   const node = h('div', {}, h('div', { class: 'outcome' }, icon('good'), h('div', {},
     h('h2', { tabindex: -1 }, `Done: ${number(books.accepted)} of ${number(books.devices)} accepted by Apple and Google`),
-    h('p', {}, `${pressedWords(page)}. The last outcome was there at ${when(campaign.done_at)}. `,
-      h('a', { href: `/campaigns/${campaign.id}/report` }, 'Report')))),
+    h('p', { class: 'receipt' }, pressedWords(page)),
+    h('p', {}, `The last outcome was there at ${exactly(campaign.done_at)}. `, h('a', { href: `/campaigns/${campaign.id}/report` }, 'Report')))),
   page.blast.node);
   return { node };
 }

@@ -63,6 +63,9 @@ export function took(ms) {
   return ms < 1000 ? `${number(Math.round(ms))} ms` : `${SMALL.format(ms / 1000)} s`;
 }
 
+/** 0.4 s: a time for the hand, always in seconds. */
+export const seconds = (ms) => `${new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }).format(ms / 1000)} s`;
+
 /** How long ago, by the server's clock. */
 export const ago = (ms) => `${span(now() - ms)} ago`;
 

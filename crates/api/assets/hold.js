@@ -85,5 +85,6 @@ export function holdButton({ ms, word, label, describedBy, onPress, onEarly, onC
     if (event.detail === 0) onClick();
   });
 
-  return { node, isHeld: () => hold !== null };
+  // Once it has pressed, the receipt may take its place, also under a finger that stays.
+  return { node, isHeld: () => hold !== null && !hold.fired };
 }

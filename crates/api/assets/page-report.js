@@ -72,11 +72,20 @@ function summary(report) {
 
 const deadOf = (books) => Object.values(books.by_outcome).reduce((sum, labels) => sum + (labels.unregistered ?? 0), 0);
 
+/** The newest ten minutes, with the empty seconds between. */
+function withoutGaps(counts) {
+  const seconds = Object.keys(counts).map(Number).sort((a, b) => a - b);
+  const last = seconds[seconds.length - 1];
+  const pairs = [];
+  for (let second = Math.max(seconds[0] ?? 0, last - 599); second <= last; second += 1) pairs.push([second, counts[second] ?? 0]);
+  return pairs;
+}
+
 export async function reportPage(id, settings) {
   const [report, trail] = await Promise.all([get(of(id, '/report'), { timeout: 120000 }), entriesOf(id).catch(() => [])]);
   const { campaign: c, books } = report;
   const bars = h('figure', { class: 'bars' });
-  perSecond(bars, Object.entries(report.per_second).map(([second, n]) => [Number(second), n]).slice(-600), c.pressed?.at);
+  perSecond(bars, withoutGaps(report.per_second), c.pressed?.at);
   const [sign, name] = STATES[c.state];
   const dropped = Object.entries(report.dropped).filter(([, n]) => n > 0);
   const section = (title, ...children) => h('section', { class: 'card wide' }, h('h2', {}, title), children);

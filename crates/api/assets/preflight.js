@@ -31,15 +31,21 @@ function line(check) {
       h('p', { class: 'quiet' }, check.sentence, check.overridden && ` Overridden: ${check.overridden}`)));
 }
 
-/** All checks. What is not good comes first. */
-export function checkList(preflight) {
+/** All checks: what is not good, and below it, folded up, what is. */
+export function checkList(preflight, open) {
   const order = { red: 0, amber: 1, green: 2 };
   const sorted = [...preflight.checks].sort((a, b) => order[shown(a)] - order[shown(b)]);
-  return h('ul', { class: 'checks' }, sorted.map(line));
+  const good = sorted.filter((check) => shown(check) === 'green');
+  const others = sorted.filter((check) => shown(check) !== 'green');
+  return [others.length > 0 && h('ul', { class: 'checks' }, others.map(line)), good.length > 0 && h('details', { open },
+    h('summary', {}, icon('good'), ` ${good.length} of ${sorted.length} checks are good`), h('ul', { class: 'checks' }, good.map(line)))];
 }
 
 function verdict(preflight) {
   const n = preflight.checks.filter((check) => shown(check) === 'red').length;
+  // Most red lights of a campaign that the fleet doesn't prepare are red for that only; arming sees to it.
+  const idle = preflight.checks.some((check) => check.name === 'fleet_free' && check.light === 'red' && /arming tells/.test(check.sentence));
+  if (idle) return ['wait', 'The fleet prepares it when it is armed'];
   return n === 0 ? ['good', 'Everything is ready'] : ['bad', `${n} of ${preflight.checks.length} checks hinder the arming`];
 }
 
@@ -62,7 +68,7 @@ export function preflightPanel(page) {
     if (head.dataset.words !== words) say(words);
     head.dataset.words = words;
     put(head, icon(shape), words);
-    put(list, checkList(preflight), h('p', { class: 'quiet small' }, `Looked at ${clock(preflight.at)}, and again every two seconds.`));
+    put(list, checkList(preflight, list.querySelector('details')?.open ?? false), h('p', { class: 'quiet small' }, `Looked at ${clock(preflight.at)}, and again every two seconds.`));
   }
 
   async function arm() {
@@ -95,8 +101,8 @@ export function preflightPanel(page) {
 
   const cancel = h('button', { type: 'button', class: 'button plain', hidden: true, onclick: () => arming?.abort() }, 'Cancel');
   const button = action('Arm', arm, { kind: 'strong', why: whyNot('arm'), busy: 'Waiting for the fleet …' });
-  const node = h('div', {}, head, list, overrides, h('div', { class: 'row' }, button, cancel),
-    h('p', { class: 'quiet small' }, 'Arming freezes what it says and to whom, waits until everything is green, and makes the button work.'));
+  const node = h('div', {}, head, h('p', { class: 'quiet' }, 'Arming freezes what it says and to whom, waits until everything is good, and makes the button work.'),
+    h('div', { class: 'row arm' }, button, cancel), overrides, list);
   const stop = watchPreflight(id, (preflight) => {
     // While somebody writes a reason, the fields stay.
     if (seen === null || !overrides.contains(document.activeElement)) see(preflight);

@@ -2,7 +2,7 @@
 
 import { h, put, icon, say, confirm, text } from './dom.js';
 import { post, of, Away } from './api.js';
-import { exactly, span, number, now, took } from './clock.js';
+import { exactly, span, number, now, seconds } from './clock.js';
 import { holdButton } from './hold.js';
 import { isMe, whyNot } from './session.js';
 
@@ -41,7 +41,7 @@ export function pressPanel(campaign, settings, onReceipt) {
   const hint = h('p', { class: 'press-hint', id: 'press-how' });
   const fault = h('div', { class: 'fault', role: 'alert', hidden: true });
   const warnings = h('div', { class: 'warnings', hidden: true });
-  const hold = took(settings.hold_ms);
+  const hold = seconds(settings.hold_ms);
   const usual = `Hold for ${hold}. Letting go before that sends nothing.`;
   const why = whyNot('press');
   let pressing = false;
@@ -59,6 +59,7 @@ export function pressPanel(campaign, settings, onReceipt) {
       });
       const words = receiptWords(receipt, began);
       say(words);
+      pressing = false;
       onReceipt({ ...receipt, words });
     } catch (error) {
       put(fault, h('p', {}, error.message));
