@@ -89,7 +89,7 @@ function leftOut(id, reason, n) {
     node.dataset.read = 'yes';
     if (why) return void put(list, h('p', { class: 'why' }, why));
     try {
-      const found = await lines(of(id, `/dropped?reason=${reason}&limit=${SHOWN}`));
+      const found = (await lines(of(id, `/dropped?reason=${reason}&limit=${SHOWN}`))).sort((a, b) => a.line - b.line);
       const rows = found.map((row) => h('tr', {}, h('td', { class: 'num' }, number(row.line)), h('td', {}, h('code', {}, row.user))));
       put(list, h('table', { class: 'table' }, h('thead', {}, h('tr', {}, h('th', { scope: 'col', class: 'num' }, 'Line'), h('th', { scope: 'col' }, 'User'))), h('tbody', {}, rows)),
         n > found.length && h('p', { class: 'quiet' }, `and ${number(n - found.length)} more`));

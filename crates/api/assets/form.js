@@ -96,5 +96,5 @@ export async function formPage(_, settings) {
     places, field('Deadline, in minutes after the press', minutes, 'what is not sent by then is not sent'),
     action(old ? 'Save' : 'Create', save, { kind: 'strong', why: whyNot(old ? 'edit' : 'create'), busy: 'Saving …' }));
   show(old ? 'Edit' : 'New campaign', h('a', { class: 'back', href: old ? `/campaigns/${old.id}` : '/' }, old ? old.name : 'Campaigns'),
-    h('h1', {}, old ? `Edit “${old.name}”` : 'New campaign'), form);
+    h('h1', { class: 'page-title' }, old ? `Edit “${old.name}”` : 'New campaign'), form);
 }

@@ -13,7 +13,7 @@ const EVERY_MS = 3000;
 /** What a line says of a campaign besides its state: the thing that matters then. */
 function matters(c) {
   if (c.state === 'failed') return c.failure;
-  if (c.state === 'done' && c.books) return `${number(c.books.accepted)} of ${number(c.books.devices)} accepted, pressed by ${who(c.pressed?.by ?? '')}`;
+  if (c.state === 'done' && c.books && c.pressed) return `${number(c.books.accepted)} of ${number(c.books.devices)} accepted, pressed by ${who(c.pressed.by)}, ${when(c.pressed.at)}`;
   if (c.pressed) return `pressed by ${who(c.pressed.by)}, ${when(c.pressed.at)}`;
   if (c.armed) return `${number(count(c))} devices, armed by ${who(c.armed.stamp.by)}`;
   if (c.snapshot) return `${number(count(c))} devices`;

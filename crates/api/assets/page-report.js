@@ -67,7 +67,7 @@ function summary(report) {
   return h('dl', { class: 'tiles' }, tile('accepted', number(b.accepted)), tile('refused', number(b.rejected)), tile('never answered', number(b.ambiguous)),
     b.expired > 0 && tile('too late to send', number(b.expired)), b.aborted > 0 && tile('not sent, because of the stop', number(b.aborted)),
     b.pending > 0 && tile('no outcome yet', number(b.pending)), tile('half within', took(t.p50_ms)), tile('99 % within', took(t.p99_ms)), tile('last within', took(t.last_ms)),
-    tile('dead tokens', c.tokens_removed === null ? number(deadOf(b)) : `${number(deadOf(b))}, ${number(c.tokens_removed)} removed`));
+    tile('dead tokens', number(deadOf(b))), c.tokens_removed > 0 && tile('dead tokens removed', number(c.tokens_removed)));
 }
 
 const deadOf = (books) => Object.values(books.by_outcome).reduce((sum, labels) => sum + (labels.unregistered ?? 0), 0);

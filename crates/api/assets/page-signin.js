@@ -42,9 +42,15 @@ function form(fault) {
 }
 
 export async function signInPage() {
+  // A link that is opened while this page is shown changes only what is behind the #.
+  window.addEventListener('hashchange', enter);
+  return enter();
+}
+
+async function enter() {
   const given = decodeURIComponent(location.hash.slice(1));
   if (given) history.replaceState(null, '', location.pathname + location.search);
-  if (!given) return form();
+  if (!given) return document.getElementById('token') ? undefined : form();
   try {
     return await withToken(given);
   } catch (error) {
