@@ -21,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) allowed_hosts: Vec<String>,
     /// Tokens, balancers, certificates.
     pub(crate) access: AccessConfig,
+    /// How long the console's button is held for a press, in milliseconds.
+    pub(crate) press_hold_ms: u64,
     /// Where everything is kept.
     pub(crate) data_dir: PathBuf,
     /// Survive power loss, not only `kill -9`: every acknowledged write is on the disk.
@@ -40,6 +42,7 @@ impl Default for Config {
             allow_public: false,
             allowed_hosts: Vec::new(),
             access: AccessConfig::default(),
+            press_hold_ms: api::ApiConfig::default().press_hold_ms,
             data_dir: PathBuf::from("owl-data"),
             fsync: false,
             lanes: None,

@@ -198,6 +198,7 @@ fn api_config(config: &Config) -> api::ApiConfig {
         allow_public: config.allow_public,
         allowed_hosts: config.allowed_hosts.clone(),
         access: config.access.clone(),
+        press_hold_ms: config.press_hold_ms,
         ..api::ApiConfig::default()
     }
 }
