@@ -106,7 +106,7 @@ fn print_line(line: &str) -> Result<(), GatewayError> {
 }
 
 /// Waits for the end of standard input, on a thread that may outlive us: such a read cannot be called off.
-async fn stdin_closed() {
+pub async fn stdin_closed() {
     let (sender, closed) = oneshot::channel::<()>();
     std::thread::spawn(move || {
         let mut buffer = [0; 1024];

@@ -4,9 +4,9 @@
 use super::spawned;
 use crate::access::rules::OVERRIDE;
 use crate::access::{Identity, not_permitted};
-use crate::{App, Shared};
 use crate::extract::{Caller, Empty, Id, Json};
 use crate::problem::Problem;
+use crate::{App, Shared};
 use axum::extract::{Extension, State};
 use common::campaign::Campaign;
 use common::ids::CampaignId;
