@@ -105,9 +105,13 @@ fn what_is_written_is_read(mut script: Script<'_>) {
     let kinds: Vec<Kind> = (0..=script.below(10)).map(|_| kind(&mut script)).collect();
     let (mut encoder, mut ours, mut theirs) = (Encoder::new(), Decoder::new(), loona_hpack::Decoder::new());
     theirs.set_max_allowed_table_size(TABLE_BYTES);
+    // The size that the other side was told last, the one that holds, and the least in between.
+    let (mut told, mut size, mut least) = (TABLE_BYTES, TABLE_BYTES, TABLE_BYTES);
     while !script.is_over() {
         if script.below(8) == 0 {
             let bytes = script.number();
+            size = TABLE_BYTES.min(bytes as usize);
+            least = least.min(size);
             encoder.limit(bytes);
             ours.limit(bytes as usize);
             theirs.set_max_allowed_table_size(bytes as usize);
@@ -118,6 +122,9 @@ fn what_is_written_is_read(mut script: Script<'_>) {
         let values: Vec<&[u8]> = own.iter().map(|value| &**value).collect();
         let mut block = Vec::new();
         encoder.encode(&mut block, &kind.template, path, &values);
+        let tells = block.first().is_some_and(|first| first & 0xe0 == 0x20);
+        assert_eq!(tells, size != told || least < told, "RFC 7541, 4.2");
+        (told, least) = (size, size);
         let meant = meant(kind, path, &own);
         assert_eq!(decoded(&mut ours, &block).as_ref(), Ok(&meant), "ours, of {block:x?}");
         assert_eq!(theirs.decode(&block).as_ref(), Ok(&meant), "theirs, of {block:x?}");

@@ -13,6 +13,9 @@ use crate::hpack::{Decoder, coded};
 use crate::limits::{FRAME_BYTES_MAX, WINDOW_FIRST, WINDOW_MAX};
 use std::collections::{HashMap, VecDeque};
 
+/// Once so many bytes have left of an output that never runs empty, they are cut off.
+const CUT_BYTES: usize = 256 * 1_024;
+
 /// How a server behaves.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -221,6 +224,9 @@ impl Server {
         self.taken += bytes;
         if self.taken >= self.out.len() {
             self.out.clear();
+            self.taken = 0;
+        } else if self.taken >= CUT_BYTES {
+            self.out.drain(..self.taken);
             self.taken = 0;
         }
     }

@@ -191,6 +191,43 @@ fn what_a_goaway_gives_back_is_taken_out_of_the_output() {
     }
 }
 
+/// Where frames begin is still known when so much has left that the output's front was cut off.
+#[test]
+fn a_goaway_finds_the_frames_of_a_long_output() {
+    let make = || {
+        let mut conn = settled(Config { out_bytes_max: 1 << 20, ..Config::default() });
+        conn.receive(&[settings(&[(4, 1 << 20)]), number(WINDOW_UPDATE, 0, 1 << 20)].concat(), NOW);
+        flush(&mut conn);
+        assert_eq!(submit(&mut conn, 0, 40, 16_000), 40);
+        conn
+    };
+    let whole = make().output().to_vec();
+    for left in (262_000..300_000).step_by(991) {
+        let mut conn = make();
+        conn.took(left);
+        conn.took(17);
+        conn.receive(&goaway(1, 0), NOW);
+        let all = frames(&[&whole[..left + 17], conn.output()].concat());
+        let begun = starts(&whole).iter().filter(|start| **start < left + 17).count();
+        assert_eq!(all.iter().filter(|f| f.0 == HEADERS).count(), begun, "{left}");
+    }
+}
+
+/// What is taken back of bodies is given back to the connection's window, for those that may still leave.
+#[test]
+fn a_goaway_gives_the_window_back_that_cut_bodies_took() {
+    let mut conn = settled(Config::default());
+    conn.receive(&settings(&[(4, 30_000)]), NOW);
+    flush(&mut conn);
+    assert_eq!(submit(&mut conn, 0, 1, 40_000), 1);
+    assert_eq!(flush(&mut conn).iter().map(|f| f.3.len()).max(), Some(16_384));
+    assert_eq!(submit(&mut conn, 1, 2, 30_000), 2);
+    conn.receive(&[goaway(1, 0), number(WINDOW_UPDATE, 1, 10_000)].concat(), NOW);
+    let out = flush(&mut conn);
+    assert_eq!(out.iter().map(|f| (f.0, f.1, f.2, f.3.len())).collect::<Vec<_>>(), [(DATA, 1, 1, 10_000)]);
+    assert_eq!((conn.books().not_processed, conn.books().in_flight), (2, 1));
+}
+
 /// A block in several frames that has begun to leave is completed: anything else would break the connection.
 #[test]
 fn a_block_that_has_begun_to_leave_is_completed_after_a_goaway() {
