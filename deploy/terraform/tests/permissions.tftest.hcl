@@ -77,8 +77,7 @@ run "least_privilege" {
   assert {
     condition = [
       for service, policies in output.policies : service if anytrue([
-        for statement in jsondecode(policies.task).Statement :
-        anytrue([for resource in flatten([statement.Resource]) : endswith(resource, "table/owl-access")])
+        for statement in jsondecode(policies.task).Statement : statement.Sid == "Tokens"
       ])
     ] == ["api"]
     error_message = "Only the api touches tokens."
