@@ -18,8 +18,13 @@ const NODE_MIN: u32 = 20;
 pub(crate) fn test() -> anyhow::Result<Sum> {
     let began = Instant::now();
     tools()?;
-    let target = std::path::absolute(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))?;
-    if !crate::steps::cargo(&["build", "--package", "owl", "--locked"]).status().context("cannot run cargo")?.success() {
+    let target =
+        std::path::absolute(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))?;
+    if !crate::steps::cargo(&["build", "--package", "owl", "--locked"])
+        .status()
+        .context("cannot run cargo")?
+        .success()
+    {
         bail!("owl could not be built");
     }
     let pictures = target.join("browser");
@@ -67,7 +72,9 @@ fn node(owl: &Path, pictures: &Path) -> anyhow::Result<Sum> {
 fn tools() -> anyhow::Result<()> {
     let there = |program: &str| {
         let run = Command::new(program).arg("--version").stderr(Stdio::null()).output();
-        run.ok().filter(|out| out.status.success()).map(|out| String::from_utf8_lossy(&out.stdout).into_owned())
+        run.ok()
+            .filter(|out| out.status.success())
+            .map(|out| String::from_utf8_lossy(&out.stdout).into_owned())
     };
     let missing: Vec<_> = [("chromium", CHROMIUM), ("nodejs", "node"), ("npm", "npm")]
         .into_iter()

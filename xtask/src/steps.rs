@@ -202,7 +202,8 @@ mod tests {
         );
         sum.add("running 3 tests");
         assert_eq!(sum, Sum { passed: 32, failed: 3, ignored: 1 });
-        for line in ["# tests 13", "# pass 12", "# fail 1", "# Subtest: pass 3", "ok 1 - pass 5", "# pass me"] {
+        for line in ["# tests 13", "# pass 12", "# fail 1", "# Subtest: pass 3", "ok 1 - pass 5", "# pass me"]
+        {
             sum.add_tap(line);
         }
         assert_eq!(sum, Sum { passed: 44, failed: 4, ignored: 1 });

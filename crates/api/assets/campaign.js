@@ -46,7 +46,10 @@ class Page {
     put(this.state, h('span', { class: `chip ${campaign.state}` }, icon(sign), name), ' ', h('span', { class: 'quiet' }, words));
     if (before !== campaign.state) say(`${campaign.name}: ${name}. ${words}`);
     if (!this.panel?.isHeld?.()) this.drawStage();
-    put(this.audience, audienceFacts(campaign));
+    // A list that somebody is reading stays open.
+    const read = `${campaign.snapshot?.id}${campaign.upload?.object}`;
+    if (this.read !== read) put(this.audience, audienceFacts(campaign, this.facts));
+    this.read = read;
     put(this.details, detailsView(campaign, this));
     if (this.contentId !== campaign.content_id) contentView(this.content, campaign);
     this.contentId = campaign.content_id;
@@ -108,7 +111,10 @@ function armedStage(page) {
     const words = ['One batch in a hundred is sent now, to real devices if the gateways are the real ones. The press then sends the rest.'];
     if (await confirm({ title: 'Send a canary?', words, yes: 'Yes, send one in a hundred' })) page.after(await post(of(campaign.id, '/canary')));
   };
-  const disarm = async () => page.after(await post(of(campaign.id, '/disarm')));
+  const disarm = async () => {
+    const words = ['The button does not work then. Arming again takes some seconds, or longer when the fleet is not ready.'];
+    if (await confirm({ title: 'Disarm?', words, yes: 'Yes, disarm' })) page.after(await post(of(campaign.id, '/disarm')));
+  };
   const ran = campaign.runs.some((run) => run.kind === 'canary');
   const lost = h('div', { class: 'lost-note' });
   const node = h('div', { class: 'armed' },

@@ -10,8 +10,7 @@ const ROLES = {
   upload: ['engineer', 'load-tester'], arm: ['engineer', 'sre', 'load-tester'], override: ['sre'],
   disarm: ['engineer', 'sre', 'load-tester'], press: ['marketer', 'load-tester'], canary: ['marketer', 'load-tester'],
   abort: ['marketer', 'engineer', 'sre', 'load-tester'], resume: ['sre', 'load-tester'], scale: ['sre'], redrive: ['sre'],
-  tokens: ['admin'], receipts: ['marketer', 'engineer', 'sre', 'load-tester'], dropped: ['marketer', 'engineer', 'sre', 'load-tester'],
-  devices: ['engineer'],
+  tokens: ['admin'], read_users: ['marketer', 'engineer', 'sre', 'load-tester'], import: ['engineer'],
 };
 
 // ---- Remove this block when the server has accounts: a 404 then means a fault, and nothing else changes. ----

@@ -5,6 +5,7 @@
 mod api {
     mod bodies;
     mod client;
+    mod console;
     mod devices;
     mod fixture;
     mod guards;

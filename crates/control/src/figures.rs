@@ -59,7 +59,8 @@ pub(crate) fn slowest(rows: &[CounterRow]) -> Vec<WorkerFigures> {
     let mut sums: BTreeMap<WorkerId, (Vec<u64>, WorkerFigures)> = BTreeMap::new();
     for row in rows.iter().filter(|row| !row.outcomes.is_empty()) {
         let worker = row.worker;
-        let new = || WorkerFigures { worker, devices: 0, batches: 0, p50_ms: None, p99_ms: None, last_second: 0 };
+        let new =
+            || WorkerFigures { worker, devices: 0, batches: 0, p50_ms: None, p99_ms: None, last_second: 0 };
         let (latency, figures) = sums.entry(worker).or_insert_with(|| (Vec::new(), new()));
         add(latency, &row.latency);
         figures.devices += row.outcomes.iter().map(|(_, n)| u64::from(*n)).sum::<u64>();

@@ -109,7 +109,8 @@ impl LiveWorkers {
             of_role.ready += u32::from(row.ready && !row.tripped && row.campaign == Some(campaign));
             all.claims += if row.role == Role::Push { row.claims } else { 0 };
             let known = |why: &&String| !all.trouble.contains(why);
-            if let Some(why) = row.trouble.as_ref().filter(known).filter(|_| all.trouble.len() < TROUBLE_MAX) {
+            if let Some(why) = row.trouble.as_ref().filter(known).filter(|_| all.trouble.len() < TROUBLE_MAX)
+            {
                 all.trouble.push(why.clone());
             }
         }
@@ -121,7 +122,8 @@ impl Live {
     /// What a status and the workers' rows come to.
     #[must_use]
     pub fn of(status: Status, workers: &[WorkerRow]) -> Self {
-        let Status { campaign, at, devices, so_far, shards_dispatched, shards_expanded, batch_queue, .. } = status;
+        let Status { campaign, at, devices, so_far, shards_dispatched, shards_expanded, batch_queue, .. } =
+            status;
         let mut live = Self {
             campaign: campaign.id,
             at,

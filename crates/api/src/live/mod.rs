@@ -183,7 +183,10 @@ impl Watcher {
 pub(crate) async fn watch(app: &Arc<App>, id: CampaignId) -> Result<Response, Problem> {
     let permit = Arc::clone(&app.live.watchers).try_acquire_owned().map_err(|_| {
         app.counts.shed();
-        Problem::unavailable("overloaded", "as many people as allowed are watching; the figures are in `status` too")
+        Problem::unavailable(
+            "overloaded",
+            "as many people as allowed are watching; the figures are in `status` too",
+        )
     })?;
     app.control.get(id).await?;
     let (frames, shutdown) = (Hub::subscribe(app, id), app.live.shutdown.clone());

@@ -2,9 +2,9 @@
 //! asked again.
 
 use super::spawned;
-use crate::{App, Shared};
 use crate::extract::{Caller, Empty, Id, Json};
 use crate::problem::Problem;
+use crate::{App, Shared};
 use axum::extract::State;
 use common::campaign::Campaign;
 use common::ids::CampaignId;

@@ -131,14 +131,27 @@ mod tests {
     fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
         for (name, bytes) in FILES {
             let text = std::str::from_utf8(bytes).unwrap();
-            for bad in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "setAttribute('style'"] {
+            for bad in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "setAttribute('style'",
+            ] {
                 assert!(!text.contains(bad), "{name} has {bad}");
             }
             let elsewhere = text.replace("http://www.w3.org/", "");
-            assert!(!elsewhere.contains("http://") && !elsewhere.contains("https://"), "{name} names another place");
+            assert!(
+                !elsewhere.contains("http://") && !elsewhere.contains("https://"),
+                "{name} names another place"
+            );
             if name.ends_with(".html") {
                 assert!(!text.contains("<style") && !text.contains(" style="), "{name} has a style inline");
-                assert!(text.split("<script").skip(1).all(|s| s.contains("src=")), "{name} has a script inline");
+                assert!(
+                    text.split("<script").skip(1).all(|s| s.contains("src=")),
+                    "{name} has a script inline"
+                );
             }
         }
     }

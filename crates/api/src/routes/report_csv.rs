@@ -35,7 +35,8 @@ fn cell(text: &str) -> String {
 /// The report as a file to keep.
 pub(super) fn answer(report: &Report) -> Response {
     let name = format!("attachment; filename=\"report-{}.csv\"", report.campaign.id);
-    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    let headers =
+        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
     (headers, text(report)).into_response()
 }
 
