@@ -60,12 +60,14 @@ class Page {
     const { campaign } = this;
     const kind = campaign.state === 'ready' && this.kind === 'ready' ? 'ready' : `${campaign.state}-${campaign.version}`;
     if (kind === this.kind) return;
-    const focused = this.stage.contains(document.activeElement);
+    const focused = this.stage.contains(document.activeElement) ? document.activeElement.id : null;
     this.kind = campaign.state === 'ready' ? 'ready' : kind;
     this.panel?.stop?.();
     this.panel = stages[campaign.state](this);
     put(this.stage, this.panel.node);
-    if (focused) (this.stage.querySelector('[tabindex="-1"]') ?? document.getElementById('main')).focus();
+    // Who was on the button stays on it; who was elsewhere in it reads what is new first.
+    const next = focused === 'press' ? this.stage.querySelector('#press') : null;
+    if (focused !== null) (next ?? this.stage.querySelector('[tabindex="-1"]') ?? document.getElementById('main')).focus();
   }
 
   after = (campaign) => campaign && this.draw(campaign);
