@@ -21,11 +21,6 @@ export class Away extends Error {
 
 const extra = {};
 
-/** A header that every request carries. */
-export function sendAlways(name, value) {
-  extra[name] = value;
-}
-
 let signedOut = () => {};
 
 /** What happens when the server doesn't know us any more. */

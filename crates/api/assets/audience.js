@@ -3,7 +3,7 @@
 import { h, put, icon, action, text, say } from './dom.js';
 import { upload, lines, of, post } from './api.js';
 import { bytes, number, percent, when, took } from './clock.js';
-import { whyNot } from './session.js';
+import { who, whyNot } from './session.js';
 import { DROPPED, gateway, plural } from './words.js';
 
 const TYPES = [[/\.csv(\.gz|\.zst)?$/i, 'text/csv'], [/\.(ndjson|jsonl)(\.gz|\.zst)?$/i, 'application/x-ndjson']];
@@ -66,7 +66,7 @@ export function buildingPanel(page) {
   const meter = h('progress', { 'aria-label': 'Users looked up' });
   const words = h('p', {}, 'Waiting for a builder');
   const cancel = async () => page.after(await post(of(page.campaign.id, '/abort')));
-  const node = h('div', {}, h('h2', { tabindex: -1 }, 'Looking up who has which devices'), words, meter, badLines(page.facts),
+  const node = h('div', {}, h('h2', { tabindex: -1 }, 'Looking up who has which devices'), words, meter,
     h('div', { class: 'row calm' }, action('Cancel the build', cancel, { why: whyNot('abort') })));
   const live = ({ build }) => {
     if (!build) return;
@@ -83,7 +83,7 @@ export function buildingPanel(page) {
 function leftOut(id, reason, n) {
   const list = h('div', {}, h('p', { class: 'quiet' }, 'One moment …'));
   const node = h('details', {}, h('summary', {}, `${number(n)}: ${DROPPED[reason] ?? reason}`), list);
-  const why = whyNot('dropped');
+  const why = whyNot('read_users');
   node.addEventListener('toggle', async () => {
     if (!node.open || node.dataset.read) return;
     node.dataset.read = 'yes';
@@ -102,10 +102,10 @@ function leftOut(id, reason, n) {
 }
 
 /** The card with what is known of the audience. */
-export function audienceFacts(campaign) {
+export function audienceFacts(campaign, facts) {
   const row = (name, value) => [h('dt', {}, name), h('dd', {}, value)];
   const { snapshot, upload: list } = campaign;
-  if (!snapshot) return [h('h2', {}, 'Audience'), h('p', { class: 'quiet' }, list ? `A list of ${bytes(list.bytes)} was uploaded by ${list.stamp.by}.` : 'No list yet.')];
+  if (!snapshot) return [h('h2', {}, 'Audience'), h('p', { class: 'quiet' }, list ? `A list of ${bytes(list.bytes)} was uploaded by ${who(list.stamp.by)}.` : 'No list yet.'), badLines(facts)];
   const dropped = Object.entries(snapshot.dropped).filter(([, n]) => n > 0);
   const total = dropped.reduce((sum, [, n]) => sum + n, 0);
   const devices = Object.entries(snapshot.devices);
@@ -113,6 +113,7 @@ export function audienceFacts(campaign) {
     row('People', `${number(snapshot.users)} of ${number(snapshot.uploaded)} on the list (${percent(snapshot.users, snapshot.uploaded)})`),
     devices.map(([name, n]) => row(`Devices at ${gateway(name)}`, number(n))),
     row('Snapshot', `built ${when(snapshot.built_at)}, in ${took(snapshot.build_ms)}`),
-    list && row('List', `${bytes(list.bytes)}, uploaded by ${list.stamp.by}`)),
+    list && row('List', `${bytes(list.bytes)}, uploaded by ${who(list.stamp.by)}`)),
+  badLines(facts),
   total > 0 && [h('h3', {}, `${number(total)} ${plural(total, 'line', 'lines')} left out`), dropped.map(([reason, n]) => leftOut(campaign.id, reason, n))]];
 }

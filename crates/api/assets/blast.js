@@ -74,7 +74,7 @@ function drawFacts(node, live) {
   const { interim, push } = live.workers;
   const workers = `${number(interim.ready)} of ${number(interim.live)} interim, ${number(push.ready)} of ${number(push.live)} push ready`;
   const rows = [
-    fact('From the press', live.p50_ms === null ? '–' : `half within ${about}${took(live.p50_ms)}, 99 % within ${about}${took(live.p99_ms)}`),
+    fact(live.run?.kind === 'canary' ? 'From its start' : 'From the press', live.p50_ms === null ? '–' : `half within ${about}${took(live.p50_ms)}, 99 % within ${about}${took(live.p99_ms)}`),
     live.state === 'sending' && fact('Finish', finish(live)),
     fact('Envelopes', `${number(live.shards_dispatched)} of ${number(live.shards)} on their way, ${number(live.shards_expanded)} expanded`),
     ['sending', 'stopping', 'armed'].includes(live.state) && fact('Workers', `${workers}${live.workers.claims ? `, holding ${number(live.workers.claims)} ${plural(live.workers.claims, 'batch', 'batches')}` : ''}`),

@@ -46,7 +46,10 @@ class Page {
     put(this.state, h('span', { class: `chip ${campaign.state}` }, icon(sign), name), ' ', h('span', { class: 'quiet' }, words));
     if (before !== campaign.state) say(`${campaign.name}: ${name}. ${words}`);
     if (!this.panel?.isHeld?.()) this.drawStage();
-    put(this.audience, audienceFacts(campaign));
+    // A list that somebody is reading stays open.
+    const read = `${campaign.snapshot?.id}${campaign.upload?.object}`;
+    if (this.read !== read) put(this.audience, audienceFacts(campaign, this.facts));
+    this.read = read;
     put(this.details, detailsView(campaign, this));
     if (this.contentId !== campaign.content_id) contentView(this.content, campaign);
     this.contentId = campaign.content_id;
@@ -57,12 +60,14 @@ class Page {
     const { campaign } = this;
     const kind = campaign.state === 'ready' && this.kind === 'ready' ? 'ready' : `${campaign.state}-${campaign.version}`;
     if (kind === this.kind) return;
-    const focused = this.stage.contains(document.activeElement);
+    const focused = this.stage.contains(document.activeElement) ? document.activeElement.id : null;
     this.kind = campaign.state === 'ready' ? 'ready' : kind;
     this.panel?.stop?.();
     this.panel = stages[campaign.state](this);
     put(this.stage, this.panel.node);
-    if (focused) (this.stage.querySelector('[tabindex="-1"]') ?? document.getElementById('main')).focus();
+    // Who was on the button stays on it; who was elsewhere in it reads what is new first.
+    const next = focused === 'press' ? this.stage.querySelector('#press') : null;
+    if (focused !== null) (next ?? this.stage.querySelector('[tabindex="-1"]') ?? document.getElementById('main')).focus();
   }
 
   after = (campaign) => campaign && this.draw(campaign);
@@ -108,7 +113,10 @@ function armedStage(page) {
     const words = ['One batch in a hundred is sent now, to real devices if the gateways are the real ones. The press then sends the rest.'];
     if (await confirm({ title: 'Send a canary?', words, yes: 'Yes, send one in a hundred' })) page.after(await post(of(campaign.id, '/canary')));
   };
-  const disarm = async () => page.after(await post(of(campaign.id, '/disarm')));
+  const disarm = async () => {
+    const words = ['The button does not work then. Arming again takes some seconds, or longer when the fleet is not ready.'];
+    if (await confirm({ title: 'Disarm?', words, yes: 'Yes, disarm' })) page.after(await post(of(campaign.id, '/disarm')));
+  };
   const ran = campaign.runs.some((run) => run.kind === 'canary');
   const lost = h('div', { class: 'lost-note' });
   const node = h('div', { class: 'armed' },

@@ -14,6 +14,13 @@ export function heard(at, asked, answered) {
   }
 }
 
+/** What an event said of the server's time. It may have waited on the way, so it can only show that it is later than thought. */
+export function heardEvent(at) {
+  const seen = at - performance.now();
+  if (spread === Infinity || seen > offset) offset = seen;
+  if (spread === Infinity) spread = 1000;
+}
+
 /** The server's time now, in milliseconds since 1970. Runs on the monotonic clock: nobody can set it. */
 export function now() {
   if (spread === Infinity) return Date.now();

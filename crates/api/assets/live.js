@@ -2,7 +2,7 @@
 // that is lost on the way says nothing by itself.
 
 import { of, get } from './api.js';
-import { heard } from './clock.js';
+import { heardEvent } from './clock.js';
 
 /** The server sends at least once a second; without an event for this long, the connection counts as lost. */
 const SILENT_MS = 3500;
@@ -29,7 +29,7 @@ export function watch(id, { onLive, onState }) {
     source.addEventListener('live', (event) => {
       const live = JSON.parse(event.data);
       last = performance.now();
-      heard(live.at, last, last);
+      heardEvent(live.at);
       become('live');
       onLive(live);
     });

@@ -40,12 +40,14 @@ export async function campaignsPage() {
     key = next;
     // What somebody is about to press, or has just pressed, comes first.
     const busy = (c) => (['armed', 'sending', 'stopping'].includes(c.state) ? 0 : 1);
+    const focused = document.activeElement?.getAttribute('href');
     put(list, campaigns.sort((a, b) => busy(a) - busy(b)).map(line), campaigns.length === 0 && h('li', { class: 'quiet' }, 'No campaign yet.'));
+    [...list.querySelectorAll('a')].find((link) => link.getAttribute('href') === focused)?.focus();
   };
   await draw();
   show('Campaigns', h('div', { class: 'title' }, h('h1', {}, 'Campaigns'), create), note, list);
   setInterval(() => {
-    if (document.hidden || list.contains(document.activeElement)) return;
+    if (document.hidden) return;
     draw().then(() => (note.hidden = true), (error) => {
       note.textContent = `${error.message} The list is not fresh; trying again.`;
       note.hidden = false;

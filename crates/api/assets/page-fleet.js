@@ -35,13 +35,13 @@ export async function fleetPage() {
     const { slot, workers, sizes } = await get('/v1/fleet');
     const holder = slot.campaign ? await get(of(slot.campaign)).catch(() => null) : null;
     const scroll = [...place.querySelectorAll('.scroll')].map((node) => node.scrollLeft);
-    const focused = place.contains(document.activeElement);
-    if (focused && place.firstChild) return;
+    const focused = [...place.querySelectorAll('a, .scroll')].indexOf(document.activeElement);
     put(place, h('p', {}, 'Prepared for: ', holder ? h('a', { href: `/campaigns/${holder.id}` }, holder.name) : 'nothing'),
       slot.scale && h('p', { class: 'quiet' }, `${number(slot.scale.interim)} interim and ${number(slot.scale.push)} push workers were asked for by ${slot.scale.by}, ${when(slot.scale.at)}`,
         slot.scale.until ? `, until ${when(slot.scale.until)}.` : '.'),
       Object.keys(ROLES).map((role) => table(role, workers.filter((worker) => worker.role === role), sizes)));
     [...place.querySelectorAll('.scroll')].forEach((node, i) => (node.scrollLeft = scroll[i] ?? 0));
+    if (focused >= 0) place.querySelectorAll('a, .scroll')[focused]?.focus({ preventScroll: true });
   };
   await draw();
   show('Fleet', h('h1', {}, 'Fleet'), place);

@@ -1,6 +1,6 @@
 // Who is looking, and what they may do. The server decides each time; this only shows it beforehand.
 
-import { get, post, remove, onSignedOut, sendAlways, Problem } from './api.js';
+import { get, post, remove, onSignedOut, Problem } from './api.js';
 
 let session = null;
 
@@ -10,18 +10,8 @@ const ROLES = {
   upload: ['engineer', 'load-tester'], arm: ['engineer', 'sre', 'load-tester'], override: ['sre'],
   disarm: ['engineer', 'sre', 'load-tester'], press: ['marketer', 'load-tester'], canary: ['marketer', 'load-tester'],
   abort: ['marketer', 'engineer', 'sre', 'load-tester'], resume: ['sre', 'load-tester'], scale: ['sre'], redrive: ['sre'],
-  tokens: ['admin'], receipts: ['marketer', 'engineer', 'sre', 'load-tester'], dropped: ['marketer', 'engineer', 'sre', 'load-tester'],
-  devices: ['engineer'],
+  tokens: ['admin'], read_users: ['marketer', 'engineer', 'sre', 'load-tester'], import: ['engineer'],
 };
-
-// ---- Remove this block when the server has accounts: a 404 then means a fault, and nothing else changes. ----
-const NO_ACCOUNTS = true;
-function withoutAccounts() {
-  const name = sessionStorage.getItem('owl-user') ?? 'local';
-  sendAlways('owl-user', name);
-  return { name, role: 'everything: there are no accounts', can: Object.keys(ROLES), accounts: false };
-}
-// ---- End of the block; its one use is in `begin` below. ----
 
 export const me = () => session;
 /** Whether a record's name is the viewer's. */
@@ -42,12 +32,10 @@ export async function begin() {
     if (location.pathname !== '/sign-in') location.assign(signInPage());
   });
   try {
-    session = { accounts: true, ...(await get('/v1/session')) };
+    session = await get('/v1/session');
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    if (NO_ACCOUNTS && error.status === 404) session = withoutAccounts();
-    else if (error.status === 401) return false;
-    else throw error;
+    if (error instanceof Problem && error.status === 401) return false;
+    throw error;
   }
   return true;
 }

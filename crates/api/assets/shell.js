@@ -8,11 +8,11 @@ const PAGES = [['/', 'Campaigns'], ['/fleet', 'Fleet'], ['/audit', 'Audit']];
 
 export function drawShell() {
   const here = location.pathname;
-  const all = whyNot('tokens') === null && me()?.accounts ? [...PAGES, ['/tokens', 'Tokens']] : PAGES;
+  const all = whyNot('tokens') === null ? [...PAGES, ['/tokens', 'Tokens']] : PAGES;
   const link = ([to, name]) => h('a', { href: to, 'aria-current': here === to ? 'page' : null }, name);
   const person = me() && h('div', { class: 'person' },
-    h('span', { class: 'quiet' }, me().name, me().accounts ? ` (${me().role})` : ''),
-    me().accounts && h('button', { type: 'button', class: 'link', onclick: () => signOut() }, 'Sign out'));
+    h('span', { class: 'quiet' }, me().name, ` (${me().role})`),
+    h('button', { type: 'button', class: 'link', onclick: () => signOut() }, 'Sign out'));
   put(document.getElementById('top'),
     h('a', { class: 'brand', href: '/' }, h('span', { class: 'square', 'aria-hidden': 'true' }), 'Superb Owl'),
     me() && h('nav', { 'aria-label': 'Pages' }, all.map(link)), person);

@@ -12,7 +12,7 @@ export function stopButton(campaign, after) {
     if (!(await confirm({ title: 'Stop the sending?', words, yes: 'Yes, stop' }))) return;
     after(await post(of(campaign.id, '/abort')));
   };
-  return action('Stop', stop, { kind: 'plain', why: whyNot('abort'), busy: 'Stopping …' });
+  return action('Stop', stop, { kind: 'plain', why: whyNot('abort') });
 }
 
 /** The books of a stop in one sentence. Sent is whatever was handed to a gateway, whatever came of it. */

@@ -31,6 +31,7 @@ test('on a laptop: from the list to the report', async () => {
   await engineer.setInputFiles('#list', world.list('users.csv', 300, ['nobody1', 'nobody2', ' spaced', 'user1']));
   const ready = engineer.getByRole('button', { name: 'Arm', exact: true });
   await ready.waitFor();
+  await engineer.getByText('1 of 304 lines can not be used').waitFor();
   await engineer.getByText('nobody with this id has a device').click();
   await engineer.getByText('nobody2').waitFor();
   assert.match(await engineer.locator('details', { hasText: 'nobody with this id' }).innerText(), /2\s+nobody1\s+3\s+nobody2/);

@@ -111,8 +111,6 @@ export class World {
     this.up = await start(owl, ['up', '--config', config, '--stand-ins', path.join(gateways, 'gateways.json')], { OWL_ADMIN_TOKEN: this.admin }, /http:\/\/127\.0\.0\.1:\d+/);
     this.url = this.up.line.match(/http:\/\/127\.0\.0\.1:\d+/)[0];
     this.control = JSON.parse(fs.readFileSync(path.join(gateways, 'gateways.json'), 'utf8')).admin;
-    // Without accounts there is nothing to sign in to: people have names only.
-    this.accounts = (await fetch(`${this.url}/v1/session`)).status !== 404;
     this.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
     await this.seed();
   }
@@ -124,7 +122,7 @@ export class World {
   }
 
   async ask(method, where, body, type = 'application/json') {
-    const headers = { 'content-type': type, ...(this.accounts ? { authorization: `Bearer ${this.admin}` } : {}) };
+    const headers = { 'content-type': type, authorization: `Bearer ${this.admin}` };
     const answer = await fetch(this.url + where, { method, headers, body: type === 'application/json' && body ? JSON.stringify(body) : body });
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${method} ${where}: ${answer.status} ${text}`);
@@ -192,13 +190,9 @@ export class World {
     page.faults = [];
     page.on('pageerror', (error) => page.faults.push(String(error)));
     page.on('console', (said) => /Content Security Policy/i.test(said.text()) && page.faults.push(said.text()));
-    if (this.accounts) {
-      const { token } = await this.ask('POST', '/v1/tokens', { name, role });
-      await page.goto(`/sign-in#${token}`);
-      await page.waitForURL((url) => url.pathname === '/');
-    } else {
-      await context.addInitScript((who) => sessionStorage.setItem('owl-user', who), name);
-    }
+    const { token } = await this.ask('POST', '/v1/tokens', { name, role });
+    await page.goto(`/sign-in#${token}`);
+    await page.waitForURL((url) => url.pathname === '/');
     return page;
   }
 }
