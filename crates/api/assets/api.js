@@ -19,7 +19,6 @@ export class Away extends Error {
   }
 }
 
-const extra = {};
 
 let signedOut = () => {};
 
@@ -29,7 +28,7 @@ export function onSignedOut(then) {
 }
 
 async function ask(method, path, { body, type, signal, timeout = 30000 } = {}) {
-  const headers = { ...extra };
+  const headers = {};
   if (body !== undefined) headers['content-type'] = type ?? 'application/json';
   const limits = [AbortSignal.timeout(timeout), ...(signal ? [signal] : [])];
   const asked = performance.now();
@@ -73,7 +72,6 @@ export function upload(method, path, file, type, onProgress) {
     const request = new XMLHttpRequest();
     request.open(method, path);
     request.setRequestHeader('content-type', type);
-    for (const [name, value] of Object.entries(extra)) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded, event.total);
     request.onerror = () => reject(new Away());
     request.onload = () => {

@@ -52,7 +52,7 @@ impl Client {
 
     /// Reads something line by line, as it comes.
     pub(crate) fn lines(&self, path: &str) -> anyhow::Result<impl BufRead + use<>> {
-        let call = self.agent.get(self.url(path)).header("owl-user", &self.user).call();
+        let call = self.signed(self.agent.get(self.url(path))).call();
         match call {
             Ok(response) if response.status().is_success() => {
                 Ok(BufReader::new(response.into_body().into_reader()))
