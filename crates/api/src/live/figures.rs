@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 /// Seconds shown at most, the newest ones.
 const SECONDS_MAX: usize = 120;
+/// A canary counts as moving for this many seconds after its last answer.
+const FRESH_S: i64 = 10;
 /// Whole seconds whose rate a projection is made from.
 const RATE_SECONDS: i64 = 3;
 
@@ -163,7 +165,9 @@ impl Live {
 
     /// Something happens that people watch closely.
     pub(crate) fn is_moving(&self) -> bool {
-        let canary = self.state == State::Armed && self.run.is_some() && self.settled > 0;
+        let newest = self.per_second.last().map(|(second, _)| *second);
+        let fresh = newest.is_some_and(|second| self.at.0.div_euclid(1000) - second < FRESH_S);
+        let canary = self.state == State::Armed && fresh;
         canary || matches!(self.state, State::Sending | State::Stopping)
     }
 

@@ -95,7 +95,7 @@ impl Screen {
         let mut out = std::io::stdout().lock();
         let up = if self.drawn > 0 { format!("\x1b[{}A\x1b[J", self.drawn) } else { String::new() };
         // A terminal that has gone is no error.
-        let _ = write!(out, "{up}{}\n", lines.join("\n")).and_then(|()| out.flush());
+        let _ = writeln!(out, "{up}{}", lines.join("\n")).and_then(|()| out.flush());
         self.drawn = lines.len();
     }
 }
