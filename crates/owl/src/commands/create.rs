@@ -107,7 +107,7 @@ impl OptionArgs {
     }
 }
 
-/// `250ms`, `90s`, `10m`, `2h`, or a plain number of seconds.
+/// `250ms`, `90s`, `10m`, `2h`, `30d`, or a plain number of seconds.
 pub(crate) fn parse_duration(text: &str) -> anyhow::Result<Duration> {
     let cut = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(cut);
@@ -117,7 +117,8 @@ pub(crate) fn parse_duration(text: &str) -> anyhow::Result<Duration> {
         "" | "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
-        _ => bail!("`{unit}` is not a unit of time; use ms, s, m or h"),
+        "d" => 86_400_000,
+        _ => bail!("`{unit}` is not a unit of time; use ms, s, m, h or d"),
     };
     Ok(Duration::from_millis(n.saturating_mul(ms)))
 }
