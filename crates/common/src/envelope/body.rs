@@ -3,7 +3,7 @@
 //! A record is: length of the user id (1 byte), count of devices (1), the id, then per device a head byte (kind of
 //! target), the locale's number in the manifest (1), and the target behind its length.
 
-use crate::device::{TargetRef, put_target, read_target, target_head};
+use crate::device::{Platform, TargetRef, put_target, read_target, skip_target, target_head};
 use crate::wire::{Malformed, Reader};
 
 /// One device as it stands in a batch.
@@ -65,6 +65,19 @@ impl<'a> BatchBody<'a> {
             }
             left -= 1;
             device(&mut r).ok()
+        })
+    }
+
+    /// Whose each device is: the same as [`BatchBody::devices`] says, several times faster.
+    pub fn platforms(self) -> impl Iterator<Item = Platform> {
+        let (mut r, mut left) = (Reader::new(self.bytes), 0);
+        std::iter::from_fn(move || {
+            while left == 0 {
+                left = user_lengths(&mut r).ok()?.1;
+            }
+            left -= 1;
+            let (head, _) = (r.u8("device head").ok()?, r.u8("locale number").ok()?);
+            skip_target(&mut r, head).ok()
         })
     }
 
