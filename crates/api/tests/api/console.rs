@@ -1,6 +1,6 @@
 //! The console's files and headers, live figures as events, the report as CSV.
 
-use super::client::{Ask, Reply};
+use super::client::{ADMIN_NAME, Ask, Reply};
 use super::fixture::{Api, config, start, start_with, with_snapshot};
 use api::ApiLimits;
 use common::campaign::State;
@@ -95,7 +95,7 @@ async fn watchers_see_a_change_and_all_see_the_same() {
     assert_eq!(api.act(id, "press").await.status, 200);
     let sending = first.until(|live| live["state"] == "sending").await;
     assert_eq!(second.until(|live| live["state"] == "sending").await, sending);
-    assert_eq!((&sending["pressed"]["by"], &sending["shards"]), (&json!("local"), &json!(50)));
+    assert_eq!((&sending["pressed"]["by"], &sending["shards"]), (&json!(ADMIN_NAME), &json!(50)));
     api.shutdown.cancel();
     first.ends().await;
     second.ends().await;
