@@ -44,7 +44,7 @@ impl Tables {
         &self,
         next: &TokenRecord,
         known: Known<TokenRow>,
-        on: impl Fn(Option<&TokenRecord>) -> bool + Send,
+        on: impl Fn(Option<&TokenRecord>) -> bool + Send + Sync,
     ) -> Result<Written, PortError> {
         let row = || TokenRow::new(next.clone());
         row().map_err(|why| self.access.invalid(why))?;
