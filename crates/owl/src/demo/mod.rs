@@ -285,6 +285,11 @@ impl Demo<'_> {
             bar.set_position(settled.min(devices));
             if status.campaign.state == State::Done {
                 bar.finish_and_clear();
+                if self.args.kill_at.is_some() && killed_at.is_none() {
+                    bail!(
+                        "it was over before it could be killed: take more users, or a longer --round-trip-ms"
+                    );
+                }
                 return Ok(killed_at);
             }
             let due = self.args.kill_at.is_some_and(|percent| settled * 100 >= devices * u64::from(percent));
