@@ -221,7 +221,7 @@ pub(crate) fn counted(app: &App, source: Source, code: &str) -> Problem {
             let seconds = wait.as_secs() + 1;
             let why = format!("too many wrong tokens from your address: wait {seconds} s");
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", why);
-            Problem { retry_after_s: Some(seconds), ..problem }
+            Problem { retry_after_s: u16::try_from(seconds).ok(), ..problem }
         }
     }
 }
