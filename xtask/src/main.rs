@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a developer and CI run. `test` is the whole of it, and installs what it needs.
 
+mod browser;
 mod dockerfile;
 mod python;
 mod standins;

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-fn cargo(args: &[&str]) -> Command {
+pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).stdin(Stdio::null());
     command
@@ -59,7 +59,14 @@ pub(crate) fn test(only: Option<&str>) -> anyhow::Result<bool> {
     if (wanted("standins") || wanted("tests")) && !crate::standins::standins()? {
         failed.push("standins");
     }
-    if wanted("tests") && !tests()? {
+    let mut sum = Sum::default();
+    if wanted("browser") {
+        sum = crate::browser::test()?;
+        if !sum.is_good() {
+            failed.push("browser");
+        }
+    }
+    if wanted("tests") && !tests(sum)? {
         failed.push("tests");
     }
     if !failed.is_empty() {
@@ -107,15 +114,31 @@ fn deny() -> anyhow::Result<bool> {
     Ok(good)
 }
 
-/// What cargo's own summary lines add up to.
+/// What the summary lines of cargo, and of Node's test runner, add up to.
 #[derive(Default, Debug, PartialEq, Eq)]
-struct Sum {
-    passed: u64,
-    failed: u64,
+pub(crate) struct Sum {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
     ignored: u64,
 }
 
 impl Sum {
+    pub(crate) fn is_good(&self) -> bool {
+        self.failed == 0
+    }
+
+    /// Adds a line such as `# pass 13`.
+    pub(crate) fn add_tap(&mut self, line: &str) {
+        let Some((what, n)) = line.strip_prefix("# ").and_then(|rest| rest.split_once(' ')) else { return };
+        let Ok(n) = n.parse::<u64>() else { return };
+        match what {
+            "pass" => self.passed += n,
+            "fail" | "cancelled" => self.failed += n,
+            "skipped" | "todo" => self.ignored += n,
+            _ => {}
+        }
+    }
+
     /// Adds a line such as `test result: ok. 30 passed; 0 failed; 1 ignored; …`.
     fn add(&mut self, line: &str) {
         let Some(rest) = line.strip_prefix("test result: ") else { return };
@@ -131,26 +154,27 @@ impl Sum {
     }
 }
 
-fn tests() -> anyhow::Result<bool> {
+/// All tests of the workspace, and the sum of these and of those before.
+fn tests(mut sum: Sum) -> anyhow::Result<bool> {
     let began = Instant::now();
     // With all features the three services' binaries are built too, which the multi-process tests start.
     let mut child = cargo(&["test", "--workspace", "--all-features", "--locked", "--no-fail-fast"])
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo")?;
-    let mut sum = Sum::default();
+    let before = (sum.passed, sum.failed);
     for line in BufReader::new(child.stdout.take().context("no output")?).lines() {
         let line = line?;
         sum.add(&line);
         println!("{line}");
     }
     let status = child.wait()?;
-    if sum.passed == 0 {
+    if sum.passed == before.0 {
         bail!("no test ran");
     }
     println!("tests took {} s", began.elapsed().as_secs());
     // A test binary that died has no summary line: it still counts as one failure.
-    sum.failed += u64::from(!status.success() && sum.failed == 0);
+    sum.failed += u64::from(!status.success() && sum.failed == before.1);
     println!("{} passed, {} failed, {} skipped", sum.passed, sum.failed, sum.ignored);
     Ok(status.success())
 }
@@ -178,5 +202,10 @@ mod tests {
         );
         sum.add("running 3 tests");
         assert_eq!(sum, Sum { passed: 32, failed: 3, ignored: 1 });
+        for line in ["# tests 13", "# pass 12", "# fail 1", "# Subtest: pass 3", "ok 1 - pass 5", "# pass me"]
+        {
+            sum.add_tap(line);
+        }
+        assert_eq!(sum, Sum { passed: 44, failed: 4, ignored: 1 });
     }
 }

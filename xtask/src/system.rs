@@ -9,8 +9,11 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("libssl-dev", &["pkg-config", "--exists", "openssl"]),
     ("ca-certificates", &["test", "-e", "/etc/ssl/certs/ca-certificates.crt"]),
     ("gcc", &["cc", "--version"]),
-    // Conformance (loadtest/tests/it/others.rs): a client and a server of HTTP/2 that are not ours.
+    // Conformance (loadtest/tests/it/others.rs, crates/wire/tests/wire/foreign): clients and servers of HTTP/2 that are not
+    // ours.
     ("nghttp2-client", &["h2load", "--version"]),
+    ("nghttp2-server", &["nghttpd", "--version"]),
+    ("nginx-light", &["sh", "-c", "PATH=$PATH:/usr/sbin nginx -v"]),
     ("nodejs", &["node", "--version"]),
 ];
 
@@ -26,11 +29,13 @@ pub(crate) fn prepare() -> anyhow::Result<()> {
     if missing.is_empty() { Ok(()) } else { install(&missing) }
 }
 
+/// Asks nothing, and starts no service of what it installs: nginx is for tests only.
+const APT_ENV: [(&str, &str); 2] = [("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")];
+
 /// Installs these Debian packages.
 pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
     println!("installing {}", packages.join(", "));
-    let apt =
-        |args: &[&str]| Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
+    let apt = |args: &[&str]| Command::new("apt-get").args(args).envs(APT_ENV).status();
     let update = apt(&["update", "-qq"]).context("this system has no apt-get");
     let install = update.and_then(|_| Ok(apt(&[&["install", "-y", "-qq"], packages].concat())?));
     if !install.is_ok_and(|status| status.success()) {

@@ -5,6 +5,7 @@ use crate::server::ApiError;
 use common::limits::{JSON_BODY_BYTES_MAX, UPLOAD_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Configuration of the API.
@@ -19,6 +20,8 @@ pub struct ApiConfig {
     pub allowed_hosts: Vec<String>,
     /// Tokens, balancers, certificates.
     pub access: AccessConfig,
+    /// How long the console's button is held for a press, in milliseconds.
+    pub press_hold_ms: u64,
     /// Limits.
     pub limits: ApiLimits,
 }
@@ -30,6 +33,7 @@ impl Default for ApiConfig {
             allow_public: false,
             allowed_hosts: Vec::new(),
             access: AccessConfig::default(),
+            press_hold_ms: PRESS_HOLD_MS_DEFAULT,
             limits: ApiLimits::default(),
         }
     }
@@ -41,6 +45,9 @@ impl Default for ApiConfig {
 pub struct ApiLimits {
     /// Open connections; more wait in the system's backlog.
     pub connections_max: usize,
+    /// People who watch live figures at once, each with a connection of their own; fewer than `connections_max`, so that
+    /// they never keep a press out.
+    pub live_watchers_max: usize,
     /// Presses worked on at once. More wait for their turn; a press is never shed.
     pub presses_max: usize,
     /// Aborts worked on at once. More wait for their turn, as presses do.
@@ -76,7 +83,8 @@ pub struct ApiLimits {
 impl Default for ApiLimits {
     fn default() -> Self {
         Self {
-            connections_max: 1_000,
+            connections_max: 2_000,
+            live_watchers_max: 1_000,
             presses_max: 64,
             aborts_max: 16,
             arms_max: 8,
@@ -110,10 +118,11 @@ impl ApiLimits {
     }
 
     /// Every name with its number, for the check that none is zero.
-    fn numbers(&self) -> [(&'static str, u64); 15] {
+    fn numbers(&self) -> [(&'static str, u64); 16] {
         let count = |n: usize| n as u64;
         [
             ("connections_max", count(self.connections_max)),
+            ("live_watchers_max", count(self.live_watchers_max)),
             ("presses_max", count(self.presses_max)),
             ("aborts_max", count(self.aborts_max)),
             ("arms_max", count(self.arms_max)),
@@ -132,6 +141,10 @@ impl ApiLimits {
     }
 }
 
+/// Long enough for no cat, short enough for a marketer at the end of the match (ours).
+const PRESS_HOLD_MS_DEFAULT: u64 = 400;
+/// Shorter is a tap, longer a test of patience (ours).
+const PRESS_HOLD_MS: RangeInclusive<u64> = 100..=5_000;
 /// More permits than this would never be used, and a semaphore has its own bound.
 const COUNT_MAX: u64 = 1 << 20;
 
@@ -173,6 +186,18 @@ impl ApiConfig {
                 let why = format!("is {n}; at most {COUNT_MAX} are allowed");
                 faults.push((format!("limits.{name}"), why));
             }
+        }
+        if self.limits.live_watchers_max >= self.limits.connections_max {
+            let why = format!(
+                "is {}: watchers would take all connections (limits.connections_max is {})",
+                self.limits.live_watchers_max, self.limits.connections_max
+            );
+            faults.push(("limits.live_watchers_max".to_owned(), why));
+        }
+        if !PRESS_HOLD_MS.contains(&self.press_hold_ms) {
+            let (min, max) = (PRESS_HOLD_MS.start(), PRESS_HOLD_MS.end());
+            let why = format!("is {}, {min} to {max} are allowed", self.press_hold_ms);
+            faults.push(("press_hold_ms".to_owned(), why));
         }
         for host in &self.allowed_hosts {
             if host.parse::<axum::http::uri::Authority>().is_err() || host.contains('@') {

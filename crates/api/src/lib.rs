@@ -9,6 +9,7 @@ mod extract;
 mod guard;
 mod intake;
 mod lanes;
+pub mod live;
 mod problem;
 mod ready;
 mod requests;
@@ -20,11 +21,12 @@ pub mod views;
 
 pub use config::{ApiConfig, ApiLimits};
 pub use problem::{MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Problem};
-pub use routes::router;
+pub use routes::{ConsoleView, router};
 pub use server::{ApiError, FirstAdministrator, Served, serve};
 
 use control::Control;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// What every handler shares.
 #[derive(Debug)]
@@ -35,12 +37,20 @@ pub(crate) struct App {
     pub(crate) counts: requests::Counts,
     pub(crate) ready: Arc<ready::Ready>,
     pub(crate) access: access::Access,
+    pub(crate) live: live::Hub,
 }
 
 impl App {
-    pub(crate) fn new(control: Arc<Control>, config: ApiConfig, ready: Arc<ready::Ready>) -> Self {
+    /// `shutdown` ends those who watch.
+    pub(crate) fn new(
+        control: Arc<Control>,
+        config: ApiConfig,
+        ready: Arc<ready::Ready>,
+        shutdown: CancellationToken,
+    ) -> Self {
         let (lanes, access) = (lanes::Lanes::new(&config.limits), access::Access::new(&config.access));
-        Self { control, config, lanes, counts: requests::Counts::default(), ready, access }
+        let live = live::Hub::new(config.limits.live_watchers_max, shutdown);
+        Self { control, config, lanes, counts: requests::Counts::default(), ready, access, live }
     }
 }
 

@@ -22,12 +22,25 @@ pub(crate) struct ApiSettings {
 }
 
 /// Section `[api]`; what the keys mean is said at [`ApiConfig`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Api {
     allow_public: bool,
     allowed_hosts: Vec<String>,
+    press_hold_ms: u64,
     limits: ApiLimits,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        let usual = ApiConfig::default();
+        Self {
+            allow_public: usual.allow_public,
+            allowed_hosts: usual.allowed_hosts,
+            press_hold_ms: usual.press_hold_ms,
+            limits: usual.limits,
+        }
+    }
 }
 
 impl Default for ApiSettings {
@@ -49,6 +62,7 @@ impl ApiSettings {
             allow_public: self.api.allow_public,
             allowed_hosts: self.api.allowed_hosts.clone(),
             access: self.access.clone(),
+            press_hold_ms: self.api.press_hold_ms,
             limits: self.api.limits.clone(),
         }
     }

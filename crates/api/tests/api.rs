@@ -6,6 +6,7 @@ mod api {
     mod access;
     mod bodies;
     mod client;
+    mod console;
     mod devices;
     mod fixture;
     mod guards;

@@ -413,6 +413,17 @@ pub(crate) fn read_target<'a>(r: &mut Reader<'a>, head: u8) -> Result<TargetRef<
     }
 }
 
+/// Passes over a target. Answers whose it is; what it says is not looked at.
+pub(crate) fn skip_target(r: &mut Reader<'_>, head: u8) -> Result<Platform, Malformed> {
+    let (platform, bytes) = match head & 3 {
+        0 => (Platform::Apns, usize::from(r.u8("token length")?)),
+        1 | 2 => (Platform::Fcm, usize::from(r.u16("token length")?)),
+        _ => return Err(r.bad("unknown kind of target")),
+    };
+    r.take(bytes, "target")?;
+    Ok(platform)
+}
+
 /// Checks a BCP 47 language tag as far as this system needs: letters and digits in parts of 1 to 8, joined by `-`
 /// (an underscore, as Android writes it, is accepted and becomes `-`). Empty is "unknown" and fine.
 ///

@@ -36,8 +36,24 @@ pub struct Books {
     /// Accepted before the press, by a canary; not among the times.
     #[serde(default)]
     pub before_press: u64,
+    /// Accepted answers by time from the press: the count of each slot that is not empty, under the millisecond at which
+    /// the slot begins ([`slot_begin`]).
+    #[serde(default)]
+    pub accepted_by_ms: BTreeMap<i64, u64>,
     /// Accepted later than 5 s after the press, with the reason where the ledger shows one.
     pub late: Late,
+}
+
+/// Where the slot of a histogram begins that this time falls into: slots are 100 ms wide below 10 s, 1 s wide below a
+/// minute, then a minute, so that the record of a campaign that ran for hours stays small.
+#[must_use]
+pub fn slot_begin(ms: i64) -> i64 {
+    let width = match ms {
+        ..10_000 => 100,
+        10_000..60_000 => 1_000,
+        _ => 60_000,
+    };
+    ms.div_euclid(width) * width
 }
 
 /// When accepted answers came, in milliseconds from the press.
@@ -193,6 +209,9 @@ impl BooksBuilder {
     pub fn finish(mut self) -> Books {
         let total: u64 = self.accepted_ms.values().sum();
         let at = |share: f64| percentile(&self.accepted_ms, total, share);
+        for (ms, n) in &self.accepted_ms {
+            *self.books.accepted_by_ms.entry(slot_begin(*ms)).or_default() += n;
+        }
         self.books.times = Times {
             first_ms: self.accepted_ms.keys().next().copied(),
             p50_ms: at(0.50),

@@ -8,6 +8,7 @@ mod books;
 mod counted;
 mod dispatch;
 mod error;
+mod figures;
 mod measure;
 mod operations;
 pub mod preflight;
@@ -20,6 +21,7 @@ mod status;
 
 pub use arm::ArmRequest;
 pub use error::ControlError;
+pub use figures::{WorkerFigures, about_ms};
 pub use operations::Edit;
 pub use preflight::{Check, Light, Preflight};
 pub use press::{PressResult, Receipt};

@@ -1,5 +1,6 @@
 //! What people look at: live figures ("so far", from the workers' counter rows) and the report (exact, from the ledger).
 
+use crate::figures::{self, WorkerFigures};
 use crate::{Control, ControlError};
 use common::campaign::{Campaign, State};
 use common::fleet::{CounterRow, WorkerRow};
@@ -34,6 +35,10 @@ pub struct Tally {
     pub expanded: u64,
     /// Outcomes by second since 1970.
     pub per_second: BTreeMap<i64, u64>,
+    /// Answers by milliseconds from the press (a canary's: from its own start), in powers of two: entry `i` counts those
+    /// below 2^i ms and not below the one before.
+    #[serde(default)]
+    pub latency: Vec<u64>,
 }
 
 impl Tally {
@@ -56,6 +61,7 @@ impl Tally {
         self.batches += u64::from(row.batches);
         self.fifo_envelopes += u64::from(row.shards_received);
         self.expanded += u64::from(row.expanded);
+        figures::add(&mut self.latency, &row.latency);
         for (byte, n) in &row.outcomes {
             self.outcome(*byte, u64::from(*n), row.second);
         }
@@ -119,6 +125,9 @@ pub struct Report {
     pub fifo_envelopes: u64,
     /// Outcomes per second, from the workers' counters.
     pub per_second: BTreeMap<i64, u64>,
+    /// The push workers that counted anything, slowest first, from their counters.
+    #[serde(default)]
+    pub workers: Vec<WorkerFigures>,
 }
 
 fn pair(depth: Depth) -> (u64, u64) {
@@ -127,10 +136,9 @@ fn pair(depth: Depth) -> (u64, u64) {
 
 impl Control {
     /// All rows, each read now.
-    async fn tally(&self, campaign: &Campaign) -> Result<Tally, ControlError> {
-        let Some(first) = campaign.runs.first() else { return Ok(Tally::default()) };
-        let rows = self.backend.fleet.counters(campaign.id, first.stamp.at.0.div_euclid(1000)).await?;
-        Ok(Tally::of(&rows))
+    async fn rows(&self, campaign: &Campaign) -> Result<Vec<CounterRow>, ControlError> {
+        let Some(first) = campaign.runs.first() else { return Ok(Vec::new()) };
+        Ok(self.backend.fleet.counters(campaign.id, first.stamp.at.0.div_euclid(1000)).await?)
     }
 
     /// How a campaign stands now.
@@ -171,7 +179,8 @@ impl Control {
             (Some(books), State::Done | State::Stopped) => books.clone(),
             _ => self.read_books(&campaign, false).await?.books,
         };
-        let tally = self.tally(&campaign).await?;
+        let rows = self.rows(&campaign).await?;
+        let tally = Tally::of(&rows);
         Ok(Report {
             at: self.clock.now(),
             is_final: campaign.state == State::Done,
@@ -181,6 +190,7 @@ impl Control {
             dropped: snapshot.dropped.iter().map(|(reason, n)| (reason.label().to_owned(), *n)).collect(),
             fifo_envelopes: tally.fifo_envelopes,
             per_second: tally.per_second,
+            workers: figures::slowest(&rows),
             campaign,
         })
     }

@@ -5,7 +5,7 @@ use common::access::Token;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 /// Talks to one API as one person.
@@ -48,6 +48,17 @@ impl Client {
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let call = self.signed(self.agent.get(self.url(path))).call();
         self.answer(call)
+    }
+
+    /// Reads something line by line, as it comes.
+    pub(crate) fn lines(&self, path: &str) -> anyhow::Result<impl BufRead + use<>> {
+        let call = self.signed(self.agent.get(self.url(path))).call();
+        match call {
+            Ok(response) if response.status().is_success() => {
+                Ok(BufReader::new(response.into_body().into_reader()))
+            }
+            refused => Err(self.answer::<Value>(refused).err().unwrap_or_else(|| anyhow!("no events"))),
+        }
     }
 
     /// Does something; the body is JSON.

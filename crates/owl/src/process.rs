@@ -1,12 +1,12 @@
-//! What this process used, as the system counts it.
+//! What a process used, as the system counts it.
 
-/// Ticks a second in `/proc/self/stat` (USER_HZ): Linux shows 100 to programs, whatever the kernel uses.
+/// Ticks a second in `/proc/PID/stat` (USER_HZ): Linux shows 100 to programs, whatever the kernel uses.
 const TICKS_PER_S: f64 = 100.0;
 
-/// Processor time of all threads so far, in seconds; 0 where there is no `/proc`.
-pub(crate) fn cpu_seconds() -> f64 {
+/// Processor time of all threads so far, in seconds; 0 where there is no `/proc`. Nothing given is this process.
+pub(crate) fn cpu_seconds(pid: Option<u32>) -> f64 {
     let read = || {
-        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        let stat = std::fs::read_to_string(file(pid, "stat")).ok()?;
         let (_, fields) = stat.rsplit_once(')')?;
         let mut times = fields.split_ascii_whitespace().skip(11);
         let user: f64 = times.next()?.parse().ok()?;
@@ -16,12 +16,16 @@ pub(crate) fn cpu_seconds() -> f64 {
     read().unwrap_or(0.0)
 }
 
-/// The most memory this process ever held, in bytes; 0 where there is no `/proc`.
-pub(crate) fn peak_rss_bytes() -> u64 {
+/// The most memory a process ever held, in bytes; 0 where there is no `/proc`. Nothing given is this process.
+pub(crate) fn peak_rss_bytes(pid: Option<u32>) -> u64 {
     let read = || {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let status = std::fs::read_to_string(file(pid, "status")).ok()?;
         let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
         line.split_ascii_whitespace().next()?.parse::<u64>().ok()
     };
     read().unwrap_or(0) * 1024
+}
+
+fn file(pid: Option<u32>, name: &str) -> String {
+    pid.map_or_else(|| format!("/proc/self/{name}"), |pid| format!("/proc/{pid}/{name}"))
 }

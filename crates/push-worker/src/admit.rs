@@ -162,7 +162,7 @@ impl Lane {
     /// Asks each platform's control. With nothing to send now, the whole envelope is postponed, unclaimed.
     fn admit_parts(&self, batch: &BatchEnvelope) -> Verdict {
         let mut counts = [0_u32; 2];
-        batch.views().for_each(|(_, d)| counts[d.target.platform() as usize] += 1);
+        batch.platforms().for_each(|(_, platform)| counts[platform as usize] += 1);
         let parts = Platform::ALL.map(|p| self.part(p, counts[p as usize], batch));
         let has = |p: Platform| counts[p as usize] > 0;
         let later = Platform::ALL.into_iter().filter(|p| has(*p)).map(|p| match parts[p as usize] {

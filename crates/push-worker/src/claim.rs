@@ -49,9 +49,9 @@ impl InHand {
 /// exists, and this is not written.
 pub(crate) fn blank(batch: &BatchEnvelope) -> Vec<u8> {
     let mut bytes = vec![Outcome::Unsent.to_byte(Platform::Apns); usize::from(batch.devices)];
-    for (place, device) in batch.views() {
+    for (place, platform) in batch.platforms() {
         if let Some(byte) = bytes.get_mut(usize::from(place)) {
-            *byte = Outcome::Unsent.to_byte(device.target.platform());
+            *byte = Outcome::Unsent.to_byte(platform);
         }
     }
     bytes

@@ -10,6 +10,8 @@ pub mod driver;
 mod encode;
 mod fault;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod hpack;
 mod limits;
 mod request;

@@ -47,6 +47,10 @@ pub struct GatewayArgs {
     /// The Firebase project that FCM tokens belong to.
     #[arg(long, value_name = "ID", default_value = DEFAULT_PROJECT)]
     pub fcm_project: String,
+    /// A further name in the gateways' certificate, for clients whose host cannot be changed; may be repeated. Such a client
+    /// has to be led here, and to trust the CA of this run.
+    #[arg(long = "certificate-name", value_name = "NAME")]
+    pub certificate_names: Vec<String>,
     /// End when standard input reaches its end, so that a killed parent leaves no orphan.
     #[arg(long)]
     pub exit_on_stdin_close: bool,
@@ -70,6 +74,7 @@ impl Default for GatewayArgs {
             mode: ServerKind::default(),
             apns_topic: DEFAULT_TOPIC.to_owned(),
             fcm_project: DEFAULT_PROJECT.to_owned(),
+            certificate_names: Vec::new(),
             exit_on_stdin_close: false,
             behaviour: Behaviour::default(),
         }

@@ -68,6 +68,10 @@ pub struct Behaviour {
     /// Answer one FCM request, once, with 401 UNAUTHENTICATED.
     #[arg(long)]
     pub expired_bearer_once: bool,
+    /// Write each answer by itself, in a TLS record and a segment of its own, instead of all that are ready together (not
+    /// by the witness).
+    #[arg(long)]
+    pub answer_singly: bool,
     /// Read and write nothing on connections that are open: a gateway that stopped listening.
     #[arg(long)]
     pub pause: bool,
@@ -95,6 +99,7 @@ impl Default for Behaviour {
             access_token_life_s: limits::ACCESS_TOKEN_LIFE_S,
             expired_jwt_once: false,
             expired_bearer_once: false,
+            answer_singly: false,
             pause: false,
         }
     }

@@ -17,7 +17,7 @@ use wire::server::{Event, Server, ServerConfig, ServerState};
 
 use super::behaviour::Behaviour;
 use super::head::{Head, WANTED};
-use super::journal::Platform;
+use super::journal::{Note, Platform};
 use super::reason::Reason;
 use super::shared::{Moment, Shared};
 use super::verdict::{Body, Memory, Verdict, decide};
@@ -67,6 +67,7 @@ where
         unproven: (first < streams).then_some(streams),
         ready: Vec::new(),
         delayed: VecDeque::new(),
+        notes: Vec::new(),
         goes_away: false,
         cut: false,
     };
@@ -105,6 +106,8 @@ struct Desk {
     /// To be answered in this turn.
     ready: Vec<(u32, Verdict)>,
     delayed: VecDeque<Delayed>,
+    /// For the journal, before this turn's answers leave.
+    notes: Vec<Note>,
     goes_away: bool,
     cut: bool,
 }
@@ -146,7 +149,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 None => return Poll::Ready(Step::Ended(End::Closed)),
             };
             self.answer_due(cx, now);
-            self.answer_ready(now);
+            if self.answer_ready(cx, now).is_none() {
+                return Poll::Ready(Step::Ended(End::Closed));
+            }
+            self.desk.hand_notes_in();
             if self.desk.cut {
                 return Poll::Ready(Step::Ended(End::Cut));
             }
@@ -205,8 +211,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
     }
 
-    /// Answers, and writes down what became of the requests.
-    fn answer_ready(&mut self, now: Moment) {
+    /// Answers, and writes down what became of the requests; nothing if the connection is lost.
+    fn answer_ready(&mut self, cx: &mut Context<'_>, now: Moment) -> Option<()> {
+        let singly = self.desk.behaviour.answer_singly;
         let mut ready = std::mem::take(&mut self.desk.ready);
         for (stream, verdict) in ready.drain(..) {
             let outcome = self.put(stream, &verdict);
@@ -216,8 +223,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             {
                 self.server.allow(streams);
             }
+            if singly {
+                self.desk.hand_notes_in();
+                self.write(cx)?;
+            }
         }
         self.desk.ready = ready;
+        Some(())
     }
 
     /// Puts an answer into the output. Answers what became of the request.
@@ -314,8 +326,14 @@ impl Desk {
         }
     }
 
-    fn record(&self, token_hash: Option<u64>, outcome: Reason, now: Moment) {
-        self.shared.journal.record(self.platform, token_hash, outcome, now.instant);
+    fn record(&mut self, token_hash: Option<u64>, outcome: Reason, now: Moment) {
+        self.notes.push(self.shared.journal.note(self.platform, token_hash, outcome, now.instant));
+    }
+
+    fn hand_notes_in(&mut self) {
+        if !self.notes.is_empty() {
+            self.shared.journal.append(&mut self.notes);
+        }
     }
 }
 
@@ -323,10 +341,12 @@ impl Drop for Desk {
     /// Whatever still waited for its answer never gets one.
     fn drop(&mut self) {
         let now = Moment::now();
-        let waiting = self.delayed.iter().map(|delayed| &delayed.verdict);
-        for verdict in waiting.chain(self.ready.iter().map(|(_, verdict)| verdict)) {
+        let waiting = std::mem::take(&mut self.delayed).into_iter().map(|delayed| delayed.verdict);
+        let ready = std::mem::take(&mut self.ready).into_iter().map(|(_, verdict)| verdict);
+        for verdict in waiting.chain(ready) {
             self.record(verdict.token_hash, closed(self.platform), now);
         }
+        self.hand_notes_in();
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) struct Keys {
 }
 
 /// Makes all keys, and writes the files that `info` names.
-pub(super) fn make(info: &GatewayInfo) -> Result<Keys, GatewayError> {
-    let (ca_pem, tls) = certificates()?;
+pub(super) fn make(info: &GatewayInfo, further_names: &[String]) -> Result<Keys, GatewayError> {
+    let (ca_pem, tls) = certificates(further_names)?;
     write(&info.ca_file, ca_pem.as_bytes(), 0o644)?;
 
     let apns = KeyPair::generate()?;
@@ -70,16 +70,16 @@ pub(super) fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Gatewa
 }
 
 /// A CA of our own, whose key is thrown away, and the server configuration that it signed.
-fn certificates() -> Result<(String, Arc<ServerConfig>), GatewayError> {
+fn certificates(further_names: &[String]) -> Result<(String, Arc<ServerConfig>), GatewayError> {
     let mut ca = CertificateParams::default();
     ca.distinguished_name.push(DnType::CommonName, "Superb Owl stand-in gateways");
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate()?)?;
 
-    let names = [SERVER_NAME, "127.0.0.1", "::1"].map(str::to_owned);
+    let own = [SERVER_NAME, "127.0.0.1", "::1"].map(str::to_owned);
     let key = KeyPair::generate()?;
-    let certificate = CertificateParams::new(names)?.signed_by(&key, &ca)?;
+    let certificate = CertificateParams::new([&own, further_names].concat())?.signed_by(&key, &ca)?;
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut tls = ServerConfig::builder_with_provider(provider)

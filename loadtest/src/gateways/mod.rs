@@ -36,4 +36,4 @@ pub use behaviour::{Behaviour, Fate};
 pub use error::GatewayError;
 pub use info::GatewayInfo;
 pub use journal::Platform;
-pub use run::{Running, run_blocking, start};
+pub use run::{Running, run_blocking, start, stdin_closed};

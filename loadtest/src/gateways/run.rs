@@ -71,7 +71,7 @@ pub async fn start(args: GatewayArgs) -> Result<Running, GatewayError> {
         token_uri: format!("{admin_url}/token"),
         admin: admin_url,
     };
-    let keys = keys::make(&info)?;
+    let keys = keys::make(&info, &args.certificate_names)?;
     keys::write(&dir.join("gateways.json"), &serde_json::to_vec_pretty(&info)?, 0o644)?;
     let shared = Arc::new(Shared::new(info.clone(), &keys, args.behaviour));
     let stop = watch::Sender::new(false);
@@ -106,7 +106,7 @@ fn print_line(line: &str) -> Result<(), GatewayError> {
 }
 
 /// Waits for the end of standard input, on a thread that may outlive us: such a read cannot be called off.
-async fn stdin_closed() {
+pub async fn stdin_closed() {
     let (sender, closed) = oneshot::channel::<()>();
     std::thread::spawn(move || {
         let mut buffer = [0; 1024];

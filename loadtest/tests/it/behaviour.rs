@@ -3,6 +3,10 @@
 use loadtest::gateways::journal::token_hash;
 use loadtest::gateways::{AdminError, Behaviour, Fate};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{Client, Gateways, PAYLOAD, fcm_token, gateways, read, token};
 
@@ -141,6 +145,52 @@ async fn answers_take_their_round_trip_and_die_with_the_connection() {
     for number in [2, 3] {
         assert_eq!(gateways.admin.device(&token(number)).await.unwrap().unwrap().unanswered, 1);
     }
+}
+
+/// Stands between a client and a gateway, and counts the TLS records with data that the gateway sends.
+async fn counting_records(gateway: String) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, records) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&records);
+    tokio::spawn(async move {
+        let (mut client_reads, mut client) = listener.accept().await.unwrap().0.into_split();
+        let (mut gateway_reads, mut gateway) = TcpStream::connect(gateway).await.unwrap().into_split();
+        tokio::spawn(async move { tokio::io::copy(&mut client_reads, &mut gateway).await });
+        let mut head = [0; 5];
+        while gateway_reads.read_exact(&mut head).await.is_ok() {
+            let mut record = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+            gateway_reads.read_exact(&mut record).await.unwrap();
+            counted.fetch_add(usize::from(head[0] == APPLICATION_DATA), Relaxed);
+            client.write_all(&[&head[..], &record].concat()).await.unwrap();
+        }
+    });
+    (address, records)
+}
+
+/// The content type of TLS records with data.
+const APPLICATION_DATA: u8 = 23;
+
+#[tokio::test]
+async fn answers_are_written_singly_if_asked_for() {
+    let gateways = gateways(Behaviour { answer_singly: true, ..Behaviour::default() }).await;
+    let (address, records) = counting_records(gateways.info().apns.clone()).await;
+    let mut client = Client::connect(gateways.info(), &address).await;
+    assert_eq!(push(&gateways, &mut client, 0).await.unwrap(), 200);
+    // Together, so that without it they would be answered together.
+    gateways
+        .admin
+        .set_behaviour(&Behaviour { round_trip_ms: 20, answer_singly: true, ..Behaviour::default() })
+        .await
+        .unwrap();
+    let before = records.load(Relaxed);
+    let mut waiting = Vec::new();
+    for number in 1..=50 {
+        waiting.push(client.send(gateways.apns_request(&token(number)), PAYLOAD).await.unwrap());
+    }
+    for answer in waiting {
+        assert_eq!(read(answer).await.unwrap().status, 200);
+    }
+    assert!(records.load(Relaxed) - before >= 50);
 }
 
 #[tokio::test]

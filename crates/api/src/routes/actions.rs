@@ -2,18 +2,25 @@
 //! asked again.
 
 use super::spawned;
-use crate::Shared;
 use crate::access::rules::OVERRIDE;
 use crate::access::{Identity, not_permitted};
 use crate::extract::{Caller, Empty, Id, Json};
 use crate::problem::Problem;
+use crate::{App, Shared};
 use axum::extract::{Extension, State};
 use common::campaign::Campaign;
+use common::ids::CampaignId;
 use control::{ArmRequest, Receipt};
 use std::sync::Arc;
 use std::time::Duration;
 
 type Answer<T> = Result<axum::Json<T>, Problem>;
+
+/// Whoever watches the campaign sees at once what was done here.
+fn seen<T>(app: &App, id: CampaignId, done: Result<T, Problem>) -> Answer<T> {
+    app.live.changed(id);
+    done.map(axum::Json)
+}
 
 pub(crate) async fn press(State(app): Shared, Id(id): Id, Caller(who): Caller, _: Empty) -> Answer<Receipt> {
     let (control, turn) = (Arc::clone(&app.control), app.lanes.press().await);
@@ -22,7 +29,7 @@ pub(crate) async fn press(State(app): Shared, Id(id): Id, Caller(who): Caller, _
         turn.end();
         done
     };
-    spawned(work).await.map(axum::Json)
+    seen(&app, id, spawned(work).await)
 }
 
 pub(crate) async fn abort(State(app): Shared, Id(id): Id, Caller(who): Caller, _: Empty) -> Answer<Campaign> {
@@ -32,7 +39,7 @@ pub(crate) async fn abort(State(app): Shared, Id(id): Id, Caller(who): Caller, _
         turn.end();
         done
     };
-    spawned(work).await.map(axum::Json)
+    seen(&app, id, spawned(work).await)
 }
 
 pub(crate) async fn disarm(
@@ -42,7 +49,7 @@ pub(crate) async fn disarm(
     _: Empty,
 ) -> Answer<Campaign> {
     let control = Arc::clone(&app.control);
-    spawned(async move { control.disarm(&who, id).await }).await.map(axum::Json)
+    seen(&app, id, spawned(async move { control.disarm(&who, id).await }).await)
 }
 
 pub(crate) async fn canary(
@@ -52,7 +59,7 @@ pub(crate) async fn canary(
     _: Empty,
 ) -> Answer<Campaign> {
     let control = Arc::clone(&app.control);
-    spawned(async move { control.canary(&who, id).await }).await.map(axum::Json)
+    seen(&app, id, spawned(async move { control.canary(&who, id).await }).await)
 }
 
 pub(crate) async fn resume(
@@ -62,7 +69,7 @@ pub(crate) async fn resume(
     _: Empty,
 ) -> Answer<Campaign> {
     let control = Arc::clone(&app.control);
-    spawned(async move { control.resume(&who, id).await }).await.map(axum::Json)
+    seen(&app, id, spawned(async move { control.resume(&who, id).await }).await)
 }
 
 /// Waits for the fleet. Unlike the others it ends when the client goes away: nobody wants a campaign armed behind their
@@ -87,7 +94,7 @@ pub(crate) async fn arm(
     check_percent("expect.percent", request.expect.percent.unwrap_or(100))?;
     let limit = Duration::from_millis(request.wait_ms) + limits.request_timeout();
     match tokio::time::timeout(limit, app.control.arm(&who, id, &request)).await {
-        Ok(armed) => Ok(axum::Json(armed?)),
+        Ok(armed) => seen(&app, id, armed.map_err(Problem::from)),
         Err(_) => {
             let why = format!("no answer within {} ms; look at the status", limit.as_millis());
             Err(Problem::unavailable("timed_out", why))

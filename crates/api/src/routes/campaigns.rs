@@ -9,9 +9,11 @@ use crate::problem::Problem;
 use crate::views::{CampaignList, CampaignPatch, CloneRequest, NewCampaign, PreviewList};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use common::campaign::Campaign;
 use common::fleet::Expected;
-use control::{Edit, Preflight, Report, Status, UserReceipt};
+use control::{Edit, Preflight, Status, UserReceipt};
+use serde::Deserialize;
 use std::sync::Arc;
 
 type Answer<T> = Result<axum::Json<T>, Problem>;
@@ -87,8 +89,36 @@ pub(crate) async fn status(State(app): Shared, Id(id): Id) -> Answer<Status> {
     Ok(axum::Json(app.control.status(id).await?))
 }
 
-pub(crate) async fn report(State(app): Shared, Id(id): Id) -> Answer<Report> {
-    Ok(axum::Json(app.control.report(id).await?))
+/// The figures as they come.
+pub(crate) async fn live(State(app): Shared, Id(id): Id) -> Result<Response, Problem> {
+    crate::live::watch(&app, id).await
+}
+
+/// `?format=`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ReportQuery {
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Format {
+    #[default]
+    Json,
+    Csv,
+}
+
+pub(crate) async fn report(
+    State(app): Shared,
+    Id(id): Id,
+    Params(query): Params<ReportQuery>,
+) -> Result<Response, Problem> {
+    let report = app.control.report(id).await?;
+    Ok(match query.format {
+        Format::Json => axum::Json(report).into_response(),
+        Format::Csv => super::report_csv::answer(&report),
+    })
 }
 
 pub(crate) async fn receipts(State(app): Shared, Id(id): Id, User(user): User) -> Answer<UserReceipt> {

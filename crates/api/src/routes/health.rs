@@ -1,11 +1,11 @@
-//! Whether it lives, whether it can work, and a page for those who come with a browser.
+//! Whether it lives, whether it can work, and its metrics.
 
 use crate::Shared;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
-use axum::response::{Html, IntoResponse};
+use axum::response::IntoResponse;
 use serde::Serialize;
 
 /// `{"ok":true}`.
@@ -28,8 +28,4 @@ pub(crate) async fn ready(State(app): Shared) -> Result<Json<Fine>, Problem> {
 
 pub(crate) async fn metrics(State(app): Shared) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, telemetry::PROMETHEUS_CONTENT_TYPE)], app.counts.text())
-}
-
-pub(crate) async fn page() -> Html<&'static str> {
-    Html(include_str!("page.html"))
 }

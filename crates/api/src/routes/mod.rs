@@ -3,12 +3,16 @@
 mod actions;
 mod campaigns;
 mod checked;
+mod console;
 mod dropped;
 mod fleet;
 mod health;
+mod report_csv;
 mod session;
 mod snapshot;
 mod tokens;
+
+pub use console::ConsoleView;
 
 use crate::config::ApiConfig;
 use crate::lanes::{Lane, admit};
@@ -22,11 +26,12 @@ use checked::Routes;
 use control::{Control, ControlError};
 use serde::Deserialize;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 /// All routes, without a listener. Whether it is ready is not known here: [`crate::serve`] looks.
 pub fn router(control: Arc<Control>, config: ApiConfig) -> Router {
-    with_app(&Arc::new(App::new(control, config, Arc::default())))
+    with_app(&Arc::new(App::new(control, config, Arc::default(), CancellationToken::new())))
 }
 
 /// All routes of this API, behind everything that looks at a request first.
@@ -100,12 +105,22 @@ fn light() -> Routes {
         .route("/v1/session/first", post(session::first))
         .route("/v1/tokens", get(tokens::list).post(tokens::make))
         .route("/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/v1/console", get(console::settings))
 }
 
-/// Not limited: they are what tells people that the rest is overloaded.
+/// Not limited: they are what tells people that the rest is overloaded, and the page that has the button. Who watches is
+/// counted by itself.
 fn free() -> Routes {
     Routes::new()
-        .route("/", get(health::page))
+        .route("/", get(console::page))
+        .route("/campaigns/{id}", get(console::page))
+        .route("/campaigns/{id}/report", get(console::page))
+        .route("/sign-in", get(console::page))
+        .route("/audit", get(console::page))
+        .route("/fleet", get(console::page))
+        .route("/tokens", get(console::page))
+        .route("/assets/{name}", get(console::asset))
+        .route("/v1/campaigns/{id}/live", get(campaigns::live))
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -117,6 +132,10 @@ async fn no_such_route() -> Problem {
         "no_such_route",
         "there is nothing here; docs/api.md lists the routes",
     )
+}
+
+fn no_such_file() -> Problem {
+    Problem::not_found("the console has no such file")
 }
 
 /// `?limit=`.

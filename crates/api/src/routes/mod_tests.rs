@@ -17,7 +17,7 @@ fn paths() -> BTreeSet<&'static str> {
 async fn served() -> BTreeSet<(String, String)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let control = Control::new(contract::memory::backend(clock.clone()), clock);
-    let app = Arc::new(App::new(control, ApiConfig::default(), Arc::default()));
+    let app = Arc::new(App::new(control, ApiConfig::default(), Arc::default(), CancellationToken::new()));
     let router = TowerToHyperService::new(all(&app).with_state(Arc::clone(&app)));
     let mut found = BTreeSet::new();
     for path in paths() {

@@ -121,7 +121,7 @@ async fn every_answer_has_a_request_id() {
     let page = api.get("/").await;
     assert_eq!(
         (page.header("x-frame-options"), page.header("cache-control")),
-        (Some("DENY"), Some("no-store"))
+        (Some("DENY"), Some("no-cache"))
     );
     assert!(page.text().contains("Superb Owl"));
 }

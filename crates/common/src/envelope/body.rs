@@ -3,7 +3,7 @@
 //! A record is: length of the user id (1 byte), count of devices (1), the id, then per device a head byte (kind of
 //! target), the locale's number in the manifest (1), and the target behind its length.
 
-use crate::device::{TargetRef, put_target, read_target, target_head};
+use crate::device::{Platform, TargetRef, put_target, read_target, skip_target, target_head};
 use crate::wire::{Malformed, Reader};
 
 /// One device as it stands in a batch.
@@ -61,10 +61,23 @@ impl<'a> BatchBody<'a> {
         let (mut r, mut left) = (Reader::new(self.bytes), 0);
         std::iter::from_fn(move || {
             while left == 0 {
-                left = user_head(&mut r).ok()?.1;
+                left = user_lengths(&mut r).ok()?.1;
             }
             left -= 1;
             device(&mut r).ok()
+        })
+    }
+
+    /// Whose each device is: the same as [`BatchBody::devices`] says, several times faster.
+    pub fn platforms(self) -> impl Iterator<Item = Platform> {
+        let (mut r, mut left) = (Reader::new(self.bytes), 0);
+        std::iter::from_fn(move || {
+            while left == 0 {
+                left = user_lengths(&mut r).ok()?.1;
+            }
+            left -= 1;
+            let (head, _) = (r.u8("device head").ok()?, r.u8("locale number").ok()?);
+            skip_target(&mut r, head).ok()
         })
     }
 
@@ -80,10 +93,16 @@ impl<'a> BatchBody<'a> {
     }
 }
 
-fn user_head<'a>(r: &mut Reader<'a>) -> Result<(&'a str, u8), Malformed> {
+/// A user's id as bytes, which need not be text, and how many devices follow.
+fn user_lengths<'a>(r: &mut Reader<'a>) -> Result<(&'a [u8], u8), Malformed> {
     let (length, devices) = (usize::from(r.u8("user id length")?), r.u8("device count")?);
-    let at = r.at();
-    let id = r.take(length, "user id")?;
+    Ok((r.take(length, "user id")?, devices))
+}
+
+fn user_head<'a>(r: &mut Reader<'a>) -> Result<(&'a str, u8), Malformed> {
+    let start = r.at();
+    let (id, devices) = user_lengths(r)?;
+    let at = start + 2;
     let id = std::str::from_utf8(id).map_err(|_| Malformed { what: "user id that is not UTF-8", at })?;
     Ok((id, devices))
 }

@@ -5,6 +5,7 @@ mod body;
 
 pub use body::{BatchBody, DeviceView, UserView, UserWriter};
 
+use crate::device::Platform;
 use crate::ids::{BatchKey, BatchNo, CampaignId, ContentId, Epoch, ShardNo, SnapshotId};
 use crate::time::UnixMs;
 use crate::trace::TraceParent;
@@ -203,9 +204,16 @@ impl BatchEnvelope {
 
     /// The devices in it, each with its place in the whole batch.
     pub fn views(&self) -> impl Iterator<Item = (u16, DeviceView<'_>)> {
-        let place =
-            |i: usize| self.only.get(i).copied().unwrap_or_else(|| u16::try_from(i).unwrap_or(u16::MAX));
-        BatchBody::new(&self.body).devices().enumerate().map(move |(i, d)| (place(i), d))
+        BatchBody::new(&self.body).devices().enumerate().map(|(i, d)| (self.place(i), d))
+    }
+
+    /// Whose the devices in it are, each with its place in the whole batch.
+    pub fn platforms(&self) -> impl Iterator<Item = (u16, Platform)> {
+        BatchBody::new(&self.body).platforms().enumerate().map(|(i, p)| (self.place(i), p))
+    }
+
+    fn place(&self, i: usize) -> u16 {
+        self.only.get(i).copied().unwrap_or_else(|| u16::try_from(i).unwrap_or(u16::MAX))
     }
 
     /// The same batch with only some of its devices, for a later try; `None` when none is left. `keep` answers by place.
@@ -216,8 +224,7 @@ impl BatchEnvelope {
         for user in BatchBody::new(&self.body).users() {
             let mut writer = UserWriter::new(user.id);
             for device in user.devices {
-                let place =
-                    self.only.get(index).copied().unwrap_or_else(|| u16::try_from(index).unwrap_or(u16::MAX));
+                let place = self.place(index);
                 index += 1;
                 if keep(place) {
                     writer.device(device.target, device.locale);

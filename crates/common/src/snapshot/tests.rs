@@ -54,6 +54,8 @@ proptest! {
                 prop_assert!(in_batch <= batch_users && in_batch > 0 && body.len() <= BATCH_BODY_BYTES_MAX);
                 prop_assert_eq!(BatchBody::new(&body).device_count().unwrap(), usize::from(devices));
                 prop_assert_eq!(BatchBody::new(&body).users().count(), usize::from(in_batch));
+                let whose = BatchBody::new(&body).devices().map(|d| d.target.platform());
+                assert!(BatchBody::new(&body).platforms().eq(whose), "both walks see the same devices");
                 for device in BatchBody::new(&body).devices() {
                     prop_assert!(seen.insert(device.target.to_owned()), "in two batches");
                 }

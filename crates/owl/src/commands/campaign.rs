@@ -67,7 +67,7 @@ pub(crate) enum CampaignCommand {
     Status {
         /// Id, beginning of the id, or name.
         campaign: String,
-        /// Look again every second until it is finished or stopped.
+        /// Follow it live until it is finished or stopped; with --json, a line for each look.
         #[arg(long)]
         watch: bool,
     },
@@ -368,14 +368,17 @@ fn press(client: &Client, args: &PressArgs, json: bool) -> anyhow::Result<bool> 
         }
         return Ok(true);
     }
-    watch(client, &id, true)?;
+    watch(client, &id)?;
     report(client, &id, json)
 }
 
 fn status(client: &Client, campaign: &str, keep_on: bool, json: bool) -> anyhow::Result<bool> {
     let id = resolve(client, campaign)?;
     if keep_on {
-        watch(client, &id, json)?;
+        super::watch::follow(client, &id, json)?;
+        if json {
+            return Ok(true);
+        }
     }
     let status: Status = client.get(&format!("/v1/campaigns/{id}/status"))?;
     if json {
@@ -390,7 +393,7 @@ fn status(client: &Client, campaign: &str, keep_on: bool, json: bool) -> anyhow:
 }
 
 /// Follows a campaign until nothing more happens by itself.
-fn watch(client: &Client, id: &str, quiet: bool) -> anyhow::Result<()> {
+fn watch(client: &Client, id: &str) -> anyhow::Result<()> {
     let mut bar = None;
     loop {
         let status: Status = client.get(&format!("/v1/campaigns/{id}/status"))?;
@@ -399,9 +402,6 @@ fn watch(client: &Client, id: &str, quiet: bool) -> anyhow::Result<()> {
         if matches!(status.campaign.state, State::Done | State::Stopped | State::Failed) {
             bar.finish_and_clear();
             return Ok(());
-        }
-        if !quiet && bar.is_hidden() {
-            outln!("{}", print::so_far(&status));
         }
         std::thread::sleep(LOOK * 4);
     }

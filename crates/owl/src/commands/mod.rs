@@ -6,6 +6,7 @@ pub(crate) mod create;
 pub(crate) mod devices;
 pub(crate) mod fleet;
 pub(crate) mod print;
+mod watch;
 
 use crate::args::{Cli, Command};
 use crate::client::Client;

@@ -3,6 +3,7 @@
 
 mod gateways;
 mod generate;
+mod stage;
 mod summary;
 mod verify;
 
@@ -10,9 +11,9 @@ use crate::client::{Client, Kind};
 use crate::commands::campaign::built;
 use crate::commands::create::parse_duration;
 use crate::commands::devices::imported;
+use crate::output;
 use crate::output::outln;
 use crate::up::{self, Running};
-use crate::{output, process};
 use anyhow::{Context, bail};
 use clap::Args;
 use common::campaign::{Campaign, State};
@@ -21,11 +22,13 @@ use control::{ArmRequest, Preflight, Receipt, Report, Status};
 use gateways::GatewayProcess;
 use generate::Made;
 use serde_json::{Value, json};
+use stage::{Apart, Stage};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use summary::Summary;
+use tokio::runtime::Runtime;
 
 /// How often the demo looks at the campaign while it sends.
 const LOOK: Duration = Duration::from_millis(100);
@@ -37,6 +40,7 @@ const LOOK: Duration = Duration::from_millis(100);
   owl demo --devices devices.csv --audience users.csv  your own lists
   owl demo --empty-payload                             what load-testers fire first
   owl demo --round-trip-ms 30 --dead-share 0.02        gateways that are more like the real ones
+  owl demo --kill-at 40                                kill -9 in mid-blast: who is doubled, who is missing?
   owl demo --json | tail -n 1 | jq .p99_ms             one object at the end")]
 pub(crate) struct DemoArgs {
     /// How many made-up users end up in the snapshot.
@@ -57,12 +61,18 @@ pub(crate) struct DemoArgs {
     /// How long the gateways take to answer.
     #[arg(long, default_value_t = 0, value_name = "MS")]
     round_trip_ms: u64,
+    /// The gateways send each answer on its own, as the real ones do; the journal is the same.
+    #[arg(long)]
+    answer_singly: bool,
     /// Share of tokens that the gateways call dead, 0.0 to 1.0.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     dead_share: f64,
     /// Share of tokens that the gateways call bad, 0.0 to 1.0.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     bad_share: f64,
+    /// Run all roles in a process of their own, kill it (kill -9) when so much of the audience is accepted, and start it again.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=99))]
+    kill_at: Option<u8>,
     /// Shards of the snapshot: envelopes on the FIFO queue.
     #[arg(long, default_value_t = common::limits::SHARDS_DEFAULT, value_parser = clap::value_parser!(u16).range(1..=1000))]
     shards: u16,
@@ -84,9 +94,19 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> anyhow::Result<bool> {
     say.line(&format!("demo: {} against stand-in gateways; no phone can be reached", args.what()));
     let gateways = GatewayProcess::start(&scratch.path().join("gateways"), &args.gateway_flags())?;
     let token = api::access::mint().map_err(anyhow::Error::msg)?;
-    let running = up::start(&up::Config::for_stand_ins(&gateways.info, &data_dir, &token)?)?;
-    let client = Client::new(&format!("http://{}", running.address), Some(token));
-    let done = Demo { args, client: &client, running: &running, gateways: &gateways, say: &say }.go();
+    let stage = match args.kill_at {
+        None => {
+            let config = up::Config::for_stand_ins(&gateways.info, &data_dir, &token)?;
+            Stage::Here(up::start(&config.for_round_trip(Duration::from_millis(args.round_trip_ms)))?)
+        }
+        Some(_) => Stage::Apart(Apart::start(&gateways.info, scratch.path(), &data_dir, &token)?),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let client = Client::new(&stage.url(), Some(token));
+    let demo = Demo { args, client: &client, gateways: &gateways, runtime: &runtime, say: &say };
+    let measured = demo.go(&stage)?;
+    let running = stage.into_running()?;
+    let done = demo.prove(measured, &running);
     running.stop();
     let summary = done?;
     if json {
@@ -112,7 +132,8 @@ impl DemoArgs {
             flag("dead-share", self.dead_share.to_string()),
             flag("bad-share", self.bad_share.to_string()),
         ];
-        flags.concat()
+        let singly = self.answer_singly.then(|| "--answer-singly".to_owned());
+        flags.into_iter().flatten().chain(singly).collect()
     }
 }
 
@@ -134,39 +155,50 @@ impl Say {
 struct Demo<'a> {
     args: &'a DemoArgs,
     client: &'a Client,
-    running: &'a Running,
     gateways: &'a GatewayProcess,
+    /// For what is asked of the gateways.
+    runtime: &'a Runtime,
     say: &'a Say,
 }
 
+/// What was seen before anybody was asked for proof.
+struct Measured {
+    report: Report,
+    cpu: (f64, f64),
+    peak_rss: u64,
+    receipt_ms: u64,
+    build_ms: u64,
+    preload_ms: u64,
+    killed_at: Option<u64>,
+}
+
 impl Demo<'_> {
-    fn go(&self) -> anyhow::Result<Summary> {
+    fn go(&self, stage: &Stage) -> anyhow::Result<Measured> {
         self.import()?;
         let campaign = self.create()?;
         let id = campaign.id.to_string();
         let campaign = self.upload(&id)?;
         let preload_ms = self.arm(&id)?;
-        let cpu = (process::cpu_seconds(), self.gateway_cpu()?);
+        let cpu = (stage.cpu_seconds(), self.gateway_cpu()?);
         let pressed = Instant::now();
         let receipt: Receipt = self.client.post(&format!("/v1/campaigns/{id}/press"), &json!({}))?;
-        let press_receipt = pressed.elapsed();
-        self.say.line(&format!(
-            "press       {} (receipt after {} ms)",
-            receipt.sentence,
-            press_receipt.as_millis()
-        ));
-        self.watch(&id, campaign.snapshot.as_ref().map_or(0, common::campaign::SnapshotRef::device_count))?;
-        let cpu = (process::cpu_seconds() - cpu.0, self.gateway_cpu()? - cpu.1);
-        let peak_rss = process::peak_rss_bytes();
+        let receipt_ms = u64::try_from(pressed.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.say.line(&format!("press       {} (receipt after {receipt_ms} ms)", receipt.sentence));
+        let devices = campaign.snapshot.as_ref().map_or(0, common::campaign::SnapshotRef::device_count);
+        let killed_at = self.watch(&id, devices, stage)?;
+        let cpu = (stage.cpu_seconds() - cpu.0, self.gateway_cpu()? - cpu.1);
+        let peak_rss = stage.peak_rss_bytes();
         let report = self.report(&id)?;
-        let backend = self.running.backend();
-        let admin = &self.gateways.info.admin;
-        let verdict = self.running.block_on(verify::verify(backend, &report.campaign, admin))?;
         let build_ms = campaign.snapshot.map_or(0, |s| s.build_ms);
-        let receipt_ms = u64::try_from(press_receipt.as_millis()).unwrap_or(u64::MAX);
-        let mut summary = Summary::new(report, verdict, cpu, peak_rss, receipt_ms, build_ms, preload_ms);
-        summary.gateways = self.gateways.info.mode;
-        Ok(summary)
+        Ok(Measured { report, cpu, peak_rss, receipt_ms, build_ms, preload_ms, killed_at })
+    }
+
+    /// Holds the gateways' journal against the snapshot.
+    fn prove(&self, measured: Measured, running: &Running) -> anyhow::Result<Summary> {
+        let admin = &self.gateways.info.admin;
+        let verdict =
+            running.block_on(verify::verify(running.backend(), &measured.report.campaign, admin))?;
+        Ok(Summary::new(measured, verdict, self.gateways.info.mode))
     }
 
     fn import(&self) -> anyhow::Result<()> {
@@ -243,16 +275,27 @@ impl Demo<'_> {
         Ok(fleet["workers"].as_array().into_iter().flatten().filter_map(ms).max().unwrap_or(0))
     }
 
-    fn watch(&self, id: &str, devices: u64) -> anyhow::Result<()> {
+    /// Waits for the end. Answers how many devices were settled when it killed, if it did.
+    fn watch(&self, id: &str, devices: u64, stage: &Stage) -> anyhow::Result<Option<u64>> {
         let bar = output::progress("sending", Some(devices));
+        let mut killed_at = None;
         loop {
             let status: Status = self.client.get(&format!("/v1/campaigns/{id}/status"))?;
-            bar.set_position(status.so_far.settled().min(devices));
+            let settled = status.so_far.settled();
+            bar.set_position(settled.min(devices));
             if status.campaign.state == State::Done {
                 bar.finish_and_clear();
-                return Ok(());
+                return Ok(killed_at);
             }
-            std::thread::sleep(LOOK);
+            let due = self.args.kill_at.is_some_and(|percent| settled * 100 >= devices * u64::from(percent));
+            if let (true, None, Stage::Apart(apart)) = (due, killed_at, stage) {
+                let began = Instant::now();
+                apart.kill_and_start_again()?;
+                let (settled, ms) = (output::count(settled), began.elapsed().as_millis());
+                self.say.line(&format!("killed      kill -9 at {settled} devices; up again after {ms} ms"));
+                killed_at = Some(status.so_far.settled());
+            }
+            std::thread::sleep(if self.args.kill_at.is_some() { LOOK / 10 } else { LOOK });
         }
     }
 
@@ -269,7 +312,7 @@ impl Demo<'_> {
 
     fn gateway_cpu(&self) -> anyhow::Result<f64> {
         let admin = loadtest::gateways::AdminClient::new(&self.gateways.info.admin);
-        let summary = self.running.block_on(admin.summary()).context("cannot reach the gateways' process")?;
+        let summary = self.runtime.block_on(admin.summary()).context("cannot reach the gateways' process")?;
         Ok(summary.cpu_seconds.unwrap_or(0.0))
     }
 }

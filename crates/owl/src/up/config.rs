@@ -5,9 +5,11 @@ use api::access::AccessConfig;
 use common::access::Token;
 use common::secret::Secret;
 use loadtest::gateways::GatewayInfo;
+use push_worker::PushConfig;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Everything that one process with all roles needs to know.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,12 +23,16 @@ pub(crate) struct Config {
     pub(crate) allowed_hosts: Vec<String>,
     /// Tokens, balancers, certificates.
     pub(crate) access: AccessConfig,
+    /// How long the console's button is held for a press, in milliseconds.
+    pub(crate) press_hold_ms: u64,
     /// Where everything is kept.
     pub(crate) data_dir: PathBuf,
     /// Survive power loss, not only `kill -9`: every acknowledged write is on the disk.
     pub(crate) fsync: bool,
     /// Lanes of the push worker: OS threads with connections of their own. All cores when left out.
     pub(crate) lanes: Option<usize>,
+    /// Devices of the batches that a lane holds at once; 4,000 when left out.
+    pub(crate) devices_in_flight: Option<usize>,
     /// How to reach APNs; without it, APNs devices can't be sent to.
     pub(crate) apns: Option<push_worker::apns::ApnsConfig>,
     /// How to reach FCM; without it, FCM devices can't be sent to.
@@ -40,9 +46,11 @@ impl Default for Config {
             allow_public: false,
             allowed_hosts: Vec::new(),
             access: AccessConfig::default(),
+            press_hold_ms: api::ApiConfig::default().press_hold_ms,
             data_dir: PathBuf::from("owl-data"),
             fsync: false,
             lanes: None,
+            devices_in_flight: None,
             apns: None,
             fcm: None,
         }
@@ -108,7 +116,29 @@ impl Config {
         config.stand_ins(info)?;
         Ok(config)
     }
+
+    /// Holds and opens as much as it takes to send a million pushes a second to gateways that answer after so long.
+    pub(crate) fn for_round_trip(mut self, round_trip: Duration) -> Self {
+        let defaults = PushConfig::default();
+        let lanes = self.lanes.unwrap_or(defaults.lanes).max(1);
+        let devices =
+            usize::try_from(round_trip.as_millis()).unwrap_or(usize::MAX).saturating_mul(1_000) / lanes;
+        self.devices_in_flight = Some(devices.clamp(defaults.devices_in_flight, IN_FLIGHT_MAX));
+        // Each platform has about half of them; Apple allows 1,000 streams a connection, Google 100.
+        let at_least = |connections: &mut u16, streams: usize| {
+            *connections = (*connections)
+                .max(u16::try_from(devices / 2 / streams).unwrap_or(u16::MAX).min(CONNECTIONS_MAX));
+        };
+        self.apns.iter_mut().for_each(|apns| at_least(&mut apns.connections, 1_000));
+        self.fcm.iter_mut().for_each(|fcm| at_least(&mut fcm.connections, 100));
+        self
+    }
 }
+
+/// Devices that a demo's lane holds at most: what a process that dies may leave in doubt.
+const IN_FLIGHT_MAX: usize = 50_000;
+/// Connections that a demo's lane opens at most to a gateway.
+const CONNECTIONS_MAX: u16 = 300;
 
 fn port(address: &str) -> anyhow::Result<u16> {
     let address: SocketAddr = address.parse().with_context(|| format!("`{address}` is not an address"))?;

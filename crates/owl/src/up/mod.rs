@@ -52,6 +52,9 @@ pub(crate) struct UpArgs {
     /// Survive power loss, not only `kill -9`: every acknowledged write is on the disk.
     #[arg(long)]
     fsync: bool,
+    /// End when standard input closes, as it does when whoever started this dies.
+    #[arg(long, hide = true)]
+    exit_on_stdin_close: bool,
 }
 
 impl UpArgs {
@@ -95,7 +98,12 @@ pub(crate) fn run(args: &UpArgs, json: bool) -> anyhow::Result<bool> {
             );
         }
     }
-    running.block_on(signal())?;
+    running.block_on(async {
+        tokio::select! {
+            got = signal() => got,
+            () = loadtest::gateways::stdin_closed(), if args.exit_on_stdin_close => Ok(()),
+        }
+    })?;
     tracing::info!("draining");
     running.stop();
     Ok(true)
@@ -176,8 +184,12 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Running> {
     tasks.spawn(run_builder(backend.clone(), Arc::clone(&clock), shutdown.clone()));
     let interim = InterimWorker::new(backend.clone(), Arc::clone(&clock), InterimConfig::default());
     tasks.spawn(Arc::new(interim).run(shutdown.clone()));
-    let push =
-        PushConfig { lanes: config.lanes.unwrap_or(PushConfig::default().lanes), ..PushConfig::default() };
+    let push = PushConfig::default();
+    let push = PushConfig {
+        lanes: config.lanes.unwrap_or(push.lanes),
+        devices_in_flight: config.devices_in_flight.unwrap_or(push.devices_in_flight),
+        ..push
+    };
     let push = PushWorker::new(backend, clock, push, make_gateways);
     tasks.spawn(Arc::new(push).run(shutdown.clone()));
     Ok(Running { address, runtime, access, embedded, control, shutdown, tasks })
@@ -198,6 +210,7 @@ fn api_config(config: &Config) -> api::ApiConfig {
         allow_public: config.allow_public,
         allowed_hosts: config.allowed_hosts.clone(),
         access: config.access.clone(),
+        press_hold_ms: config.press_hold_ms,
         ..api::ApiConfig::default()
     }
 }

@@ -10,7 +10,7 @@ pub const STREAMS_MAX: usize = 1_000;
 /// Streams assumed before the gateway's SETTINGS came (Apple: one until the first success; never assume more).
 pub const STREAMS_FIRST: usize = 1;
 /// Output of a connection that waits for the kernel, in bytes (ours: what is there leaves after an abort).
-pub const OUT_BYTES_MAX: usize = 32 * 1024;
+pub const OUT_BYTES_MAX: usize = 64 * 1024;
 /// Most bytes kept of an answer's body (ours; Apple's are below 100, Google's about 1,000).
 pub const ANSWER_BYTES_MAX: usize = 4_096;
 /// Bytes of all answers of a connection that may be on their way (ours: 1,000 errors of 1 kB).

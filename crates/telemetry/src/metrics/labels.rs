@@ -145,6 +145,14 @@ labels! {
     /// A route of the API, as it is written in the router.
     Route = "route" {
         Page = "/",
+        CampaignPage = "/campaigns/{id}",
+        ReportPage = "/campaigns/{id}/report",
+        SignInPage = "/sign-in",
+        AuditPage = "/audit",
+        FleetPage = "/fleet",
+        TokensPage = "/tokens",
+        Asset = "/assets/{name}",
+        Live = "/v1/campaigns/{id}/live",
         Health = "/healthz",
         Ready = "/readyz",
         Metrics = "/metrics",
@@ -176,6 +184,7 @@ labels! {
         FirstSession = "/v1/session/first",
         Tokens = "/v1/tokens",
         Token = "/v1/tokens/{id}",
+        Console = "/v1/console",
         None = "none",
     }
 

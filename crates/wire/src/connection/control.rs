@@ -3,7 +3,7 @@
 use super::{Connection, Draining};
 use crate::fault::{Code, Fault, frame_size, protocol};
 use crate::frame::{self, Head};
-use crate::limits::{FRAME_BYTES_LARGEST, FRAME_BYTES_MAX, PREFACE, WINDOW_FIRST, WINDOW_MAX};
+use crate::limits::{FRAME_BYTES_LARGEST, FRAME_BYTES_MAX, WINDOW_FIRST, WINDOW_MAX};
 use crate::request::Outcome;
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ impl Connection {
             settings.extend_from_slice(&u32::to_be_bytes(value));
         }
         let more = self.config.window_bytes - WINDOW_FIRST as u32;
+        self.out.preface();
         let out = self.out.bytes();
-        out.extend_from_slice(PREFACE);
         frame::put(out, frame::SETTINGS, 0, 0, &settings);
         if more > 0 {
             frame::put(out, frame::WINDOW_UPDATE, 0, 0, &more.to_be_bytes());
@@ -98,10 +98,43 @@ impl Connection {
         let code = frame::number(code.get(..4).unwrap_or_default())?;
         self.goaway = Some(Code(code));
         self.draining.get_or_insert(Draining { until: None });
+        self.take_back(last);
         for id in self.slots.ids(|slot| slot.id > last) {
             self.finish_or_answer(id, Outcome::NotProcessed, false);
         }
         Ok(())
+    }
+
+    /// Takes what has not left of the streams above `last` out of the output: they will be sent elsewhere, so they must not
+    /// leave here too, whatever the server then does with them. A stream that has begun to leave, and would stay without
+    /// its end, is reset.
+    ///
+    /// The header blocks that stay are all before those that go, and none follows: the server's table is of no use any more.
+    fn take_back(&mut self, last: u32) {
+        let (mut bytes, mut cut, mut unopened) = (0, Vec::new(), u32::MAX);
+        self.out.keep_frames(|head| {
+            if head.stream <= last {
+                return true;
+            }
+            match head.kind {
+                // Streams open in the order of their ids.
+                frame::HEADERS => unopened = unopened.min(head.stream),
+                frame::DATA => {
+                    bytes += head.len as i64;
+                    cut.push(head.stream);
+                }
+                _ => {}
+            }
+            head.stream < unopened && head.kind != frame::DATA
+        });
+        self.send_window += bytes;
+        cut.retain(|id| *id < unopened);
+        cut.extend(self.slots.ids(|slot| slot.id > last && slot.id < unopened && slot.rest.is_some()));
+        cut.sort_unstable();
+        cut.dedup();
+        for id in cut {
+            self.reset(id, Code::CANCEL);
+        }
     }
 
     pub(super) fn on_reset(&mut self, id: u32, payload: &[u8]) -> Result<(), Fault> {

@@ -25,7 +25,8 @@ use std::time::Duration;
 pub enum State {
     /// Takes requests.
     Open,
-    /// Takes none, because the caller or the server's GOAWAY said so; answers are still read.
+    /// Takes none, because the caller or the server's GOAWAY said so, or because the server kept a window shut for a
+    /// request's whole time; answers are still read.
     Draining,
     /// All requests have ended. What is left of [`Connection::output`] says goodbye.
     Ended(End),
@@ -71,7 +72,7 @@ pub struct Connection {
     /// What we may still send on the connection; negative never, but signed as the streams' are.
     send_window: i64,
     receive_window: i64,
-    /// Streams whose body waits for a window.
+    /// Streams whose body waits for a window, and some that ended meanwhile.
     blocked: VecDeque<u32>,
     /// Bytes of those bodies.
     rest_bytes: usize,

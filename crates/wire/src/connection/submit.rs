@@ -12,7 +12,7 @@ impl Connection {
     #[must_use]
     pub fn room(&self) -> usize {
         let full = self.out.waiting_bytes() + self.rest_bytes >= self.config.out_bytes_max;
-        let waits = self.send_window <= 0 && !self.blocked.is_empty();
+        let waits = self.send_window <= 0 && self.rest_bytes > 0;
         let unread = self.done.len() >= self.config.streams_max;
         let closed = self.end.is_some() || self.draining.is_some() || !self.slots.has_ids();
         if full || waits || unread || closed {
@@ -42,7 +42,7 @@ impl Connection {
 
     fn may_write(&self) -> bool {
         let full = self.out.waiting_bytes() + self.rest_bytes >= self.config.out_bytes_max;
-        !full && (self.send_window > 0 || self.blocked.is_empty())
+        !full && (self.send_window > 0 || self.rest_bytes == 0)
     }
 
     /// Says no when stream ids are used up.
@@ -98,6 +98,10 @@ impl Connection {
     /// The body leaves piece by piece, as frames and windows allow.
     fn keep_body(&mut self, id: u32, body: Vec<u8>) {
         let window = self.peer.window.min(WINDOW_MAX);
+        if self.rest_bytes == 0 {
+            // Streams that ended meanwhile.
+            self.blocked.clear();
+        }
         self.rest_bytes += body.len();
         if let Some(slot) = self.slots.open(id) {
             slot.rest = Some(Box::new(Rest { body, sent: 0, window }));

@@ -1,6 +1,6 @@
 //! Time passes: time-outs of requests, keep-alive, the deadline of draining.
 
-use super::{Connection, End};
+use super::{Connection, Draining, End};
 use crate::fault::Code;
 use crate::frame;
 use crate::request::{Doubt, Outcome};
@@ -35,11 +35,15 @@ impl Connection {
     /// is looked through once in a time-out's length, since `earliest` is exact only after that.
     ///
     /// One that has not left by then never may: the kernel takes nothing, and what it took later would leave after its
-    /// caller was told. So the connection ends, and what has not left is taken back.
+    /// caller was told. So the connection ends, and what has not left is taken back. Nor is it of use any more if a body
+    /// waited for a window all the time: it takes no more requests.
     fn expire(&mut self, now: Duration) {
         let left = self.out.left();
         if self.slots.all_open().any(|slot| slot.until <= now && slot.starts >= left) {
             return self.lost();
+        }
+        if self.slots.all_open().any(|slot| slot.until <= now && slot.rest.is_some()) {
+            self.draining.get_or_insert(Draining { until: None });
         }
         for id in self.slots.ids(|slot| slot.until <= now) {
             self.reset(id, Code::CANCEL);

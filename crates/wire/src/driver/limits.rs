@@ -15,8 +15,11 @@ pub const GATHER: Duration = Duration::from_millis(1);
 pub const READ_BYTES: usize = 16 * 1024;
 /// Bytes read before the other connections have their turn (ours).
 pub const READ_TURN_BYTES: usize = 256 * 1024;
+/// A connection that is about to write fewer bytes than this gets the next requests as well (ours: a call to the kernel costs
+/// as much as copying some 16 KiB).
+pub const GOOD_WRITE_BYTES: usize = 32 * 1024;
 /// Bytes of output that TLS takes while the socket takes none (ours: what is there leaves after an abort).
-pub const TLS_BYTES: usize = 32 * 1024;
+pub const TLS_BYTES: usize = 64 * 1024;
 /// Kernel's send buffer, in bytes (ours: sent and not yet acknowledged. Linux doubles it. 128 KiB in each 50 ms round trip
 /// is about 5,000 APNs requests a second, more than a connection does).
 pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
@@ -37,6 +40,8 @@ pub const BACK_OFF_MAX: Duration = Duration::from_secs(10);
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// How long a connection that takes no more requests waits for their answers (ours: requests have time-outs of their own).
 pub const RETIRE_WITHIN: Duration = Duration::from_secs(60);
+/// Connections of one slot that wait for their last answers; with so many, no other is dialled until one has ended (ours).
+pub const RETIRING_MAX: usize = 4;
 /// How long saying goodbye may take (ours).
 pub const GOODBYE_WITHIN: Duration = Duration::from_millis(500);
 /// Most connections of one pool (ours; a thread does not feed more).

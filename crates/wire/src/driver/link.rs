@@ -46,6 +46,11 @@ impl Link {
         self.core.borrow().in_flight()
     }
 
+    /// Bytes that were handed over and not written yet.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.core.borrow().output().len()
+    }
+
     /// Streams that the other side allows.
     pub(super) fn streams(&self) -> usize {
         if self.retired.get() { 0 } else { self.core.borrow().streams() }

@@ -164,10 +164,13 @@ impl Pool {
 }
 
 impl Shared {
-    /// The connection with the fewest requests on their way that has a stream free.
-    pub(super) fn least_loaded(&self) -> Option<Rc<Link>> {
+    /// The connection for the next requests, if one has a stream free: one that is about to write and has too little for
+    /// a good write yet, or else the one with the fewest requests on their way.
+    pub(super) fn next_link(&self) -> Option<Rc<Link>> {
         let slots = self.slots.borrow();
-        slots.iter().flatten().filter(|link| link.room() > 0).min_by_key(|link| link.in_flight()).cloned()
+        let free = || slots.iter().flatten().filter(|link| link.room() > 0);
+        let filling = free().find(|link| (1..limits::GOOD_WRITE_BYTES).contains(&link.waiting_bytes()));
+        filling.or_else(|| free().min_by_key(|link| link.in_flight())).cloned()
     }
 
     pub(super) fn is_closed(&self) -> bool {

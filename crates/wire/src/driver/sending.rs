@@ -111,7 +111,7 @@ impl<'a> Sending<'a> {
     /// they leave in one write.
     fn write(&mut self, cx: &Context<'_>) {
         while self.past < self.requests.len() && self.shared.hub.turns.is_mine(self.number, cx) {
-            let Some(link) = self.shared.least_loaded() else { return };
+            let Some(link) = self.shared.next_link() else { return };
             if self.shared.is_closed() || !(self.terms.may_write)() {
                 return self.give_up();
             }

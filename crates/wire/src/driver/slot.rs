@@ -37,6 +37,9 @@ pub(super) async fn keep(slot: usize, shared: Rc<Shared>) {
             }
         }
         while drivers.try_join_next().is_some() {}
+        // A peer that leaves requests unanswered and goes away, again and again, gets no more until some have ended.
+        while drivers.len() >= limits::RETIRING_MAX && shared.or_closed(drivers.join_next()).await.is_some() {
+        }
         rest = back_off(failures);
     }
     while drivers.join_next().await.is_some() {}

@@ -167,3 +167,16 @@ proptest! {
         prop_assert_eq!(seen, meant);
     }
 }
+
+/// An entry leaves as soon as the new one needs its room (RFC 7541, 4.4): 34 octets each, so a table of 100 holds two.
+#[test]
+fn the_oldest_entry_leaves_when_the_next_needs_its_room() {
+    let mut decoder = Decoder::new();
+    decoder.limit(100);
+    for name in ["a", "b", "c"] {
+        let block = [&[0x40, 1][..], name.as_bytes(), &[1, b'v']].concat();
+        assert_eq!(fields(&mut decoder, &block).unwrap(), [format!("{name}=v")]);
+    }
+    assert_eq!(fields(&mut decoder, &[0xbe, 0xbf]).unwrap(), ["c=v", "b=v"]);
+    assert_eq!(fields(&mut decoder, &[0xc0]), Err(BadBlock));
+}

@@ -20,7 +20,7 @@ impl Server {
             settings.extend_from_slice(&value.to_be_bytes());
         }
         frame::put(&mut self.out, frame::SETTINGS, 0, 0, &settings);
-        let more = self.config.window_bytes.saturating_sub(WINDOW_FIRST as u32);
+        let more = self.config.window_bytes - WINDOW_FIRST as u32;
         if more > 0 {
             frame::put(&mut self.out, frame::WINDOW_UPDATE, 0, 0, &more.to_be_bytes());
         }
@@ -90,7 +90,7 @@ impl Server {
 
     /// Opens the connection's window again once half of it is used.
     pub(super) fn credit(&mut self) {
-        let used = i64::from(self.config.window_bytes.max(WINDOW_FIRST as u32)) - self.receive_window;
+        let used = i64::from(self.config.window_bytes) - self.receive_window;
         if used * 2 >= i64::from(self.config.window_bytes) && !self.ended {
             frame::put(&mut self.out, frame::WINDOW_UPDATE, 0, 0, &(used as u32).to_be_bytes());
             self.receive_window += used;

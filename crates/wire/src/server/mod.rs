@@ -10,8 +10,11 @@ mod receive;
 use crate::fault::Code;
 use crate::frame;
 use crate::hpack::{Decoder, coded};
-use crate::limits::{FRAME_BYTES_MAX, WINDOW_FIRST};
+use crate::limits::{FRAME_BYTES_MAX, WINDOW_FIRST, WINDOW_MAX};
 use std::collections::{HashMap, VecDeque};
+
+/// Once so many bytes have left of an output that never runs empty, they are cut off.
+const CUT_BYTES: usize = 256 * 1_024;
 
 /// How a server behaves.
 #[derive(Clone, Debug)]
@@ -20,7 +23,7 @@ pub struct ServerConfig {
     pub streams: u32,
     /// Bytes of each body that may be on their way.
     pub stream_window_bytes: u32,
-    /// Bytes of all bodies that may be on their way.
+    /// Bytes of all bodies that may be on their way; 65,535 at least.
     pub window_bytes: u32,
     /// Bytes of a body that are kept.
     pub body_bytes_max: usize,
@@ -181,7 +184,9 @@ impl std::hash::Hasher for IdHasher {
 impl Server {
     /// A server whose SETTINGS wait in the output.
     #[must_use]
-    pub fn new(config: ServerConfig) -> Self {
+    pub fn new(mut config: ServerConfig) -> Self {
+        config.window_bytes = config.window_bytes.clamp(WINDOW_FIRST as u32, WINDOW_MAX as u32);
+        config.stream_window_bytes = config.stream_window_bytes.min(WINDOW_MAX as u32);
         let mut server = Self {
             wanted: config.wanted.iter().map(|name| Wanted::new(name)).collect(),
             out: Vec::new(),
@@ -200,7 +205,7 @@ impl Server {
             stream_windows: HashMap::new(),
             first_window: WINDOW_FIRST,
             frame_bytes: FRAME_BYTES_MAX,
-            receive_window: i64::from(config.window_bytes.max(WINDOW_FIRST as u32)),
+            receive_window: i64::from(config.window_bytes),
             waiting: VecDeque::new(),
             config,
         };
@@ -219,6 +224,9 @@ impl Server {
         self.taken += bytes;
         if self.taken >= self.out.len() {
             self.out.clear();
+            self.taken = 0;
+        } else if self.taken >= CUT_BYTES {
+            self.out.drain(..self.taken);
             self.taken = 0;
         }
     }

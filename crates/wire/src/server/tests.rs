@@ -149,3 +149,18 @@ fn broken_rules_end_it() {
         assert_eq!(server.state(), ServerState::Ended, "{script:?}");
     }
 }
+
+/// The protocol's first window can't be made smaller; there is no update by nothing.
+#[test]
+fn a_server_without_a_window_has_the_first_one() {
+    let mut server = Server::new(ServerConfig {
+        streams: 1,
+        stream_window_bytes: 65_535,
+        window_bytes: 0,
+        body_bytes_max: 0,
+        wanted: Vec::new(),
+    });
+    let introduction = server.output().len();
+    server.receive(crate::limits::PREFACE, &mut |_| {});
+    assert_eq!((introduction, server.output().len()), (9 + 12, 9 + 12));
+}

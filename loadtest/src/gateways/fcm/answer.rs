@@ -17,11 +17,7 @@ pub(in super::super) fn answer(shared: &Shared, behaviour: &Behaviour, judged: &
         judged.quota_wait_s.or(behaviour.retry_after_s.filter(|_| matches!(status, 429 | 503)));
     let project = &shared.info.fcm_project;
     let body = match judged.reason {
-        Reason::FcmAccepted => {
-            // The shape of Google's: 0:<microseconds>%<hexadecimal>.
-            let (time, hash) = (shared.next_id(), judged.token_hash.unwrap_or(0));
-            format!("{{\"name\":\"projects/{project}/messages/0:{time:016}%{hash:016x}\"}}").into()
-        }
+        Reason::FcmAccepted => accepted(project, shared.next_id(), judged.token_hash.unwrap_or(0)).into(),
         Reason::FcmValidated => {
             format!("{{\"name\":\"projects/{project}/messages/fake_message_id\"}}").into()
         }
@@ -29,6 +25,22 @@ pub(in super::super) fn answer(shared: &Shared, behaviour: &Behaviour, judged: &
         reason => error(reason, status, project, judged.violation.as_ref()).to_string().into(),
     };
     Verdict { reason: judged.reason, token_hash: judged.token_hash, apns_id: None, retry_after_s, body }
+}
+
+/// The shape of Google's: `0:<microseconds>%<hexadecimal>`. By hand, because `format!` is a tenth of what an answer costs.
+fn accepted(project: &str, time: u64, hash: u64) -> Vec<u8> {
+    let (time, hash) = (digits::<10>(time), digits::<16>(hash));
+    [b"{\"name\":\"projects/", project.as_bytes(), b"/messages/0:", &time, b"%", &hash, b"\"}"].concat()
+}
+
+/// The last sixteen digits of a number.
+fn digits<const BASE: u64>(mut number: u64) -> [u8; 16] {
+    let mut digits = [b'0'; 16];
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number % BASE) as usize];
+        number /= BASE;
+    }
+    digits
 }
 
 fn error(reason: Reason, code: u16, project: &str, violation: Option<&Violation>) -> Value {
@@ -113,4 +125,15 @@ fn error_info(reason: &str, domain: &str, metadata: &Value) -> Value {
 
 fn service_metadata() -> Value {
     json!({ "service": "fcm.googleapis.com", "method": "google.firebase.fcm.v1.FcmService.SendMessage" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_googles_shape() {
+        let body = String::from_utf8(accepted("owl", 1_234, 0xab)).expect("text");
+        assert_eq!(body, r#"{"name":"projects/owl/messages/0:0000000000001234%00000000000000ab"}"#);
+    }
 }

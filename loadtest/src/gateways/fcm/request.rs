@@ -101,7 +101,7 @@ fn read_message(body: Body<'_>, memory: &mut Memory) -> Result<(u64, Reason), Re
     let target = request.target().map_err(|violation| (Reason::FcmInvalidArgument, None, violation))?;
     let hash = token_hash(target.as_bytes());
     request.check().map_err(|violation| (Reason::FcmInvalidArgument, Some(hash), violation))?;
-    if !is_token(target) {
+    if !is_token(target.as_bytes()) {
         return Err((Reason::FcmBadToken, Some(hash), Violation::bad_token()));
     }
     if request.validate_only {
@@ -118,7 +118,7 @@ fn known_target<'a>(body: &'a [u8], memory: &Memory) -> Option<&'a [u8]> {
         body.strip_suffix(behind.as_slice())?.strip_prefix(before.as_slice())
     };
     let target = memory.around.iter().find_map(target)?;
-    std::str::from_utf8(target).is_ok_and(is_token).then_some(target)
+    is_token(target).then_some(target)
 }
 
 fn remember(body: &[u8], target: &str, memory: &mut Memory) {
@@ -131,10 +131,21 @@ fn remember(body: &[u8], target: &str, memory: &mut Memory) {
     memory.around.push_front((before.to_vec(), rest[target.len()..].to_vec()));
 }
 
-fn is_token(token: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':' | b'.');
-    (limits::MIN_FCM_TOKEN_BYTES..=limits::MAX_FCM_TOKEN_BYTES).contains(&token.len())
-        && token.bytes().all(allowed)
+/// Whether each byte may stand in a token.
+const IN_TOKENS: [bool; 256] = {
+    let mut may = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        may[byte] = matches!(byte as u8, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-' | b':' | b'.');
+        byte += 1;
+    }
+    may
+};
+
+fn is_token(token: &[u8]) -> bool {
+    // One pass without an early end is several times faster.
+    let allowed = token.iter().fold(true, |all, &byte| all & IN_TOKENS[usize::from(byte)]);
+    allowed && (limits::MIN_FCM_TOKEN_BYTES..=limits::MAX_FCM_TOKEN_BYTES).contains(&token.len())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use store::Store;
+pub(super) use store::{Note, Store};
 
 /// Bytes of one entry in the octet stream.
 pub const RECORD_BYTES: usize = 24;

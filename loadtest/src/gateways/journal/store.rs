@@ -1,4 +1,7 @@
-//! The journal as the gateways write it: 24 bytes a device, in parts with a lock each.
+//! The journal as the gateways write it: notes first, folded into 24 bytes a device when many have gathered.
+//!
+//! A table of millions of devices fits no cache: looking one device up at a time costs a third of a gateway's whole work.
+//! Notes are therefore appended to a log, and folded in the order of the table's parts, each of which does fit.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -6,10 +9,20 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::super::limits::{JOURNAL_SHARDS, MAX_JOURNAL_DEVICES};
+use super::super::limits::{JOURNAL_NOTES, JOURNAL_SHARDS, MAX_JOURNAL_DEVICES};
 use super::super::reason::{Class, Reason};
 use super::super::shared::Moment;
 use super::{JournalEntry, Platform, Summary};
+
+/// How one request ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Note {
+    /// 0 where it named no token: so does one token in 2^64, which is then only counted.
+    hash: u64,
+    now_ms: u32,
+    platform: Platform,
+    reason: Reason,
+}
 
 /// What is kept of one device.
 #[derive(Clone, Copy, Default)]
@@ -43,33 +56,19 @@ impl Hasher for Identity {
 type Slots = HashMap<u64, Slot, BuildHasherDefault<Identity>>;
 
 /// A part of the journal: the devices whose hashes lie close together.
+#[derive(Default)]
 struct Shard {
     devices: [Slots; 2],
-    reasons: [u64; Reason::COUNT],
     accepted_devices: u64,
     duplicates: u64,
     rejected_devices: u64,
     overflow: u64,
-    last_ms: Option<u32>,
-}
-
-impl Default for Shard {
-    fn default() -> Self {
-        Self {
-            devices: [Slots::default(), Slots::default()],
-            reasons: [0; Reason::COUNT],
-            accepted_devices: 0,
-            duplicates: 0,
-            rejected_devices: 0,
-            overflow: 0,
-            last_ms: None,
-        }
-    }
 }
 
 impl Shard {
     /// Notes an answer about a device; true if the device is new. Without `room`, only known devices are noted.
-    fn record(&mut self, platform: Platform, hash: u64, class: Class, now_ms: u32, room: bool) -> bool {
+    fn record(&mut self, note: &Note, room: bool) -> bool {
+        let Note { hash, now_ms, platform, reason } = *note;
         let devices = &mut self.devices[platform as usize];
         let before = devices.len();
         if !room && !devices.contains_key(&hash) {
@@ -78,7 +77,7 @@ impl Shard {
         }
         let slot = devices.entry(hash).or_insert(Slot { first_ms: now_ms, ..Slot::default() });
         slot.last_ms = now_ms;
-        match class {
+        match reason.class() {
             Class::Accepted => {
                 slot.accepted = slot.accepted.saturating_add(1);
                 self.accepted_devices += u64::from(slot.accepted == 1);
@@ -96,10 +95,59 @@ impl Shard {
     }
 }
 
+/// What waits, and what was folded.
+struct Pages {
+    notes: Vec<Note>,
+    /// The notes again, by part; kept so that folding allocates nothing.
+    sorted: Vec<Note>,
+    shards: Vec<Shard>,
+    reasons: [u64; Reason::COUNT],
+    last_ms: Option<u32>,
+    devices: u64,
+}
+
+impl Pages {
+    fn new() -> Self {
+        Self {
+            notes: Vec::new(),
+            sorted: Vec::new(),
+            shards: (0..JOURNAL_SHARDS).map(|_| Shard::default()).collect(),
+            reasons: [0; Reason::COUNT],
+            last_ms: None,
+            devices: 0,
+        }
+    }
+
+    /// Puts the notes where they belong, part by part; within a part they keep their order.
+    fn fold(&mut self) {
+        let Some(&any) = self.notes.first() else { return };
+        let mut starts = [0; JOURNAL_SHARDS + 1];
+        for note in &self.notes {
+            starts[shard_of(note.hash) + 1] += 1;
+        }
+        for shard in 0..JOURNAL_SHARDS {
+            starts[shard + 1] += starts[shard];
+        }
+        self.sorted.resize(self.notes.len(), any);
+        for note in self.notes.drain(..) {
+            let place = &mut starts[shard_of(note.hash)];
+            self.sorted[*place] = note;
+            *place += 1;
+        }
+        for note in &self.sorted {
+            self.reasons[note.reason as usize] += 1;
+            self.last_ms = self.last_ms.max(Some(note.now_ms));
+            if note.hash != 0 {
+                let room = self.devices < MAX_JOURNAL_DEVICES;
+                self.devices += u64::from(self.shards[shard_of(note.hash)].record(note, room));
+            }
+        }
+    }
+}
+
 /// The journal of one process.
 pub(crate) struct Store {
-    shards: Vec<Mutex<Shard>>,
-    devices: AtomicU64,
+    pages: Mutex<Pages>,
     base: Instant,
     base_unix_ms: u64,
     start_ms: AtomicU64,
@@ -110,76 +158,75 @@ impl Store {
     pub(crate) fn new() -> Self {
         let now = Moment::now();
         Self {
-            shards: (0..JOURNAL_SHARDS).map(|_| Mutex::default()).collect(),
-            devices: AtomicU64::new(0),
+            pages: Mutex::new(Pages::new()),
             base: now.instant,
             base_unix_ms: now.unix_ms,
             start_ms: AtomicU64::new(0),
         }
     }
 
-    /// Notes how a request ended; `hash` is missing if it named no token.
-    pub(crate) fn record(&self, platform: Platform, hash: Option<u64>, reason: Reason, now: Instant) {
-        let now_ms = self.since_start_ms(now);
-        let room = self.devices.load(Relaxed) < MAX_JOURNAL_DEVICES;
-        let mut shard = self.shard(hash.map_or(0, shard_of));
-        shard.reasons[reason as usize] += 1;
-        shard.last_ms = shard.last_ms.max(Some(now_ms));
-        if let Some(hash) = hash
-            && shard.record(platform, hash, reason.class(), now_ms, room)
-        {
-            self.devices.fetch_add(1, Relaxed);
+    /// A note of how a request ended; `hash` is missing if it named no token. It counts once it was [appended](Self::append).
+    pub(crate) fn note(&self, platform: Platform, hash: Option<u64>, reason: Reason, now: Instant) -> Note {
+        Note { hash: hash.unwrap_or(0), now_ms: self.since_start_ms(now), platform, reason }
+    }
+
+    /// Takes the notes over.
+    pub(crate) fn append(&self, notes: &mut Vec<Note>) {
+        let mut pages = self.pages();
+        pages.notes.append(notes);
+        if pages.notes.len() >= JOURNAL_NOTES {
+            pages.fold();
         }
+    }
+
+    /// Notes how a request ended.
+    pub(crate) fn record(&self, platform: Platform, hash: Option<u64>, reason: Reason, now: Instant) {
+        self.append(&mut vec![self.note(platform, hash, reason, now)]);
     }
 
     /// Figures over all devices.
     pub(crate) fn summary(&self) -> Summary {
         let mut sum = Summary { start_unix_ms: self.start_unix_ms(), ..Summary::default() };
-        let mut reasons = [0; Reason::COUNT];
-        for index in 0..self.shards.len() {
-            let shard = self.shard(index);
+        let pages = self.folded();
+        for shard in &pages.shards {
             sum.devices += shard.devices.iter().map(|slots| slots.len() as u64).sum::<u64>();
             sum.accepted_devices += shard.accepted_devices;
             sum.duplicates += shard.duplicates;
             sum.rejected_devices += shard.rejected_devices;
             sum.overflow += shard.overflow;
-            let last = shard.last_ms.map_or(0, |ms| sum.start_unix_ms + u64::from(ms));
-            sum.last_answer_unix_ms = sum.last_answer_unix_ms.max(last);
-            for (total, count) in reasons.iter_mut().zip(shard.reasons) {
-                *total += count;
-            }
         }
-        sum.requests = reasons.iter().sum();
-        let counted = Reason::all().zip(reasons).filter(|(_, count)| *count > 0);
+        sum.last_answer_unix_ms = pages.last_ms.map_or(0, |ms| sum.start_unix_ms + u64::from(ms));
+        sum.requests = pages.reasons.iter().sum();
+        let counted = Reason::all().zip(pages.reasons).filter(|(_, count)| *count > 0);
         sum.by_reason = counted.map(|(reason, count)| (reason.label(), count)).collect();
         sum
     }
 
     /// The number of parts that [`Self::records`] knows.
     pub(crate) fn parts(&self) -> usize {
-        self.shards.len()
+        JOURNAL_SHARDS
     }
 
     /// The records of one part, as they stand in the octet stream.
     pub(crate) fn records(&self, part: usize) -> Vec<u8> {
-        let shard = self.shard(part);
-        let apns = shard.devices[0].iter().map(|(&hash, slot)| slot.entry(hash, Platform::Apns));
-        let fcm = shard.devices[1].iter().map(|(&hash, slot)| slot.entry(hash, Platform::Fcm));
+        let pages = self.folded();
+        let [apns, fcm] = &pages.shards[part].devices;
+        let apns = apns.iter().map(|(&hash, slot)| slot.entry(hash, Platform::Apns));
+        let fcm = fcm.iter().map(|(&hash, slot)| slot.entry(hash, Platform::Fcm));
         apns.chain(fcm).flat_map(|entry| entry.to_record()).collect()
     }
 
     /// What is known of one device.
     pub(crate) fn entry(&self, platform: Platform, hash: u64) -> Option<JournalEntry> {
-        let shard = self.shard(shard_of(hash));
-        shard.devices[platform as usize].get(&hash).map(|slot| slot.entry(hash, platform))
+        let pages = self.folded();
+        let slots = &pages.shards[shard_of(hash)].devices[platform as usize];
+        slots.get(&hash).map(|slot| slot.entry(hash, platform))
     }
 
     /// Forgets everything; time counts from now.
     pub(crate) fn reset(&self) {
-        for index in 0..self.shards.len() {
-            *self.shard(index) = Shard::default();
-        }
-        self.devices.store(0, Relaxed);
+        let mut pages = self.pages();
+        *pages = Pages::new();
         self.start_ms.store(self.base.elapsed().as_millis() as u64, Relaxed);
     }
 
@@ -193,9 +240,15 @@ impl Store {
         ms.saturating_sub(self.start_ms.load(Relaxed)).min(u64::from(u32::MAX)) as u32
     }
 
-    fn shard(&self, index: usize) -> MutexGuard<'_, Shard> {
+    fn pages(&self) -> MutexGuard<'_, Pages> {
         // What a panicking thread left behind is still a count.
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn folded(&self) -> MutexGuard<'_, Pages> {
+        let mut pages = self.pages();
+        pages.fold();
+        pages
     }
 }
 

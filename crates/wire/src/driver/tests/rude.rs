@@ -3,6 +3,7 @@
 #![allow(clippy::large_futures, reason = "both sides of each test are one future")]
 
 use super::peer::Server;
+use crate::driver::limits::RETIRING_MAX;
 use crate::driver::{Ended, Pool, PoolSettings, Shape, Terms};
 use crate::{Config, Doubt, Outcome, Request, Template, frame};
 use std::collections::BTreeMap;
@@ -243,6 +244,80 @@ async fn a_future_that_is_dropped_leaves_its_streams_to_their_answers() {
             pool.close().await;
         };
         assert_eq!(tokio::join!(serve, send).0, 10);
+    })
+    .await;
+}
+
+/// A peer that answers one request, leaves the next one hanging and says goodbye, on each connection.
+#[tokio::test]
+async fn old_connections_that_wait_for_answers_are_few() {
+    local(async {
+        let server = Server::new().await;
+        let pool = pool(&server);
+        let serve = async {
+            let mut old = Vec::new();
+            for _ in 0..RETIRING_MAX {
+                let mut peer = server.accept(2).await;
+                let (first, second) = (peer.request().await.unwrap(), peer.request().await.unwrap());
+                peer.answer(first).await;
+                peer.put(frame::GOAWAY, 0, 0, &[second.to_be_bytes(), [0; 4]].concat()).await;
+                old.push((peer, second));
+            }
+            let early = tokio::time::timeout(Duration::from_millis(100), server.accept(2)).await;
+            assert!(early.is_err(), "another connection");
+            // One of them comes to its end: there is room for the next.
+            let (mut peer, hanging) = old.remove(1);
+            peer.answer(hanging).await;
+            let serves = async { assert_eq!(server.accept(100).await.serve().await, 12) };
+            let ends = async { assert_eq!(peer.serve().await, 0) };
+            let others = async {
+                for (mut peer, hanging) in old {
+                    peer.answer(hanging).await;
+                    assert_eq!(peer.serve().await, 0);
+                }
+            };
+            tokio::join!(serves, ends, others);
+        };
+        let send = async {
+            let ended = send(&pool, 2 * RETIRING_MAX + 12, &|| true, PATIENCE).await;
+            assert_eq!(tally(&ended), [("200".to_owned(), 2 * RETIRING_MAX + 12)].into());
+            pool.close().await;
+        };
+        tokio::join!(serve, send);
+    })
+    .await;
+}
+
+/// A body waits for a window until its time ends; then another connection is made.
+#[tokio::test]
+async fn a_connection_whose_window_stays_shut_is_replaced() {
+    local(async {
+        let server = Server::new().await;
+        let pool = pool(&server);
+        let shut = Notify::new();
+        let serve = async {
+            let mut first = server.accept(10).await;
+            let stream = first.request().await.unwrap();
+            first.put(frame::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]).await;
+            first.answer(stream).await;
+            first.put(frame::PING, 0, 0, &[7; 8]).await;
+            while first.next().await.is_some_and(|f| (f.0, f.1) != (frame::PING, frame::ACK)) {}
+            shut.notify_one();
+            assert_eq!(first.request().await, None);
+            assert_eq!(server.accept(100).await.serve().await, 5);
+        };
+        let send = async {
+            let all = send(&pool, 1, &|| true, PATIENCE).await;
+            assert_eq!(tally(&all), [("200".to_owned(), 1)].into());
+            shut.notified().await;
+            let all = send(&pool, 1, &|| true, Duration::from_millis(200)).await;
+            let doubt = format!("{:?}", Outcome::Ambiguous(Doubt::TimedOut));
+            assert_eq!(tally(&all), [(doubt, 1)].into());
+            let all = send(&pool, 5, &|| true, PATIENCE).await;
+            assert_eq!(tally(&all), [("200".to_owned(), 5)].into());
+            pool.close().await;
+        };
+        tokio::join!(serve, send);
     })
     .await;
 }

@@ -1,0 +1,55 @@
+// Who is looking, and what they may do. The server decides each time; this only shows it beforehand.
+
+import { get, post, remove, onSignedOut, Problem } from './api.js';
+
+let session = null;
+
+/** Roles that may do a thing, for the sentence beside what is switched off. */
+const ROLES = {
+  create: ['engineer', 'load-tester'], edit: ['engineer', 'load-tester'], clone: ['engineer', 'load-tester'],
+  upload: ['engineer', 'load-tester'], arm: ['engineer', 'sre', 'load-tester'], override: ['sre'],
+  disarm: ['engineer', 'sre', 'load-tester'], press: ['marketer', 'load-tester'], canary: ['marketer', 'load-tester'],
+  abort: ['marketer', 'engineer', 'sre', 'load-tester'], resume: ['sre', 'load-tester'], scale: ['sre'], redrive: ['sre'],
+  tokens: ['admin'], read_users: ['marketer', 'engineer', 'sre', 'load-tester'], import: ['engineer'],
+};
+
+export const me = () => session;
+/** Whether a record's name is the viewer's. */
+export const isMe = (name) => session !== null && name === session.name;
+/** `you`, or the name. */
+export const who = (name) => (isMe(name) ? 'you' : name);
+
+/** Why this can't be done by the viewer; `null` when it can. */
+export function whyNot(action) {
+  if (session?.can?.includes(action)) return null;
+  const roles = ROLES[action] ?? ['admin'];
+  return `needs role ${roles.join(' or ')}`;
+}
+
+/** Asks who we are. Answers `false` when nobody is signed in. */
+export async function begin() {
+  onSignedOut(() => {
+    if (location.pathname !== '/sign-in') location.assign(signInPage());
+  });
+  try {
+    session = await get('/v1/session');
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) return false;
+    throw error;
+  }
+  return true;
+}
+
+/** The page for signing in, and where to go from there. */
+export function signInPage() {
+  const to = location.pathname + location.search;
+  return to === '/' ? '/sign-in' : `/sign-in?to=${encodeURIComponent(to)}`;
+}
+
+export const signIn = (token) => post('/v1/session', { token });
+export const signInFirst = (code) => post('/v1/session/first', { code });
+
+export async function signOut() {
+  await remove('/v1/session');
+  location.assign('/sign-in');
+}

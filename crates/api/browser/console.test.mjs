@@ -1,0 +1,338 @@
+// The console in a browser, from the list to the report: `cargo xtask test --only browser`.
+
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { World, PEOPLE, cable, until } from './world.mjs';
+import { look, holdMouse, numbers, tabTo } from './look.mjs';
+
+let world;
+before(async () => {
+  world = await World.begin();
+});
+after(async () => world?.end());
+
+const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
+const receipt = (page) => page.locator('.receipt');
+
+test('on a laptop: from the list to the report', async () => {
+  const engineer = await world.person('Eve', 'engineer');
+  await engineer.goto('/campaigns/new');
+  await engineer.getByLabel('Name').fill('Final whistle');
+  await engineer.getByLabel('Title').fill('It is over!');
+  await engineer.getByLabel('Text').fill('Watch the last minute');
+  await engineer.getByRole('button', { name: 'Add a language' }).click();
+  await engineer.getByLabel('Tag').nth(1).fill('de');
+  await engineer.getByLabel('Title').nth(1).fill('Aus!');
+  await look(engineer, world.shots, 'laptop-1-new');
+  await engineer.getByRole('button', { name: 'Create' }).click();
+  await engineer.waitForURL(/campaigns\/[0-9a-f-]{36}$/);
+  await engineer.getByText('Choose a list').waitFor();
+  await look(engineer, world.shots, 'laptop-2-draft');
+  await engineer.setInputFiles('#list', world.list('users.csv', 300, ['nobody1', 'nobody2', ' spaced', 'user1']));
+  const ready = engineer.getByRole('button', { name: 'Arm', exact: true });
+  await ready.waitFor();
+  await engineer.getByText('1 of 304 lines can not be used').waitFor();
+  await engineer.getByText('nobody with this id has a device').click();
+  await engineer.getByText('nobody2').waitFor();
+  assert.match(await engineer.locator('details', { hasText: 'nobody with this id' }).innerText(), /2\s+nobody1\s+3\s+nobody2/);
+  await engineer.getByLabel('Language').selectOption('de');
+  await engineer.locator('.phones').getByText('Aus!').first().waitFor();
+  await look(engineer, world.shots, 'laptop-3-ready');
+  await ready.click();
+  const marketer = await world.person('Mia', 'marketer');
+  await marketer.goto(engineer.url());
+  await marketer.locator('#press').waitFor();
+  await look(marketer, world.shots, 'laptop-4-armed');
+  const began = Date.now();
+  await holdMouse(marketer, () => receipt(marketer).waitFor());
+  assert.ok(Date.now() - began < 400 + 1500, `the receipt took ${Date.now() - began} ms`);
+  assert.match(await receipt(marketer).innerText(), /^Pressed by you at \d\d:\d\d:\d\d\.\d{3}, 50 of 50 on their way$/);
+  await marketer.getByText('Done: 300 of 300 accepted by Apple and Google').waitFor();
+  await engineer.getByText(/Pressed by Mia at/).waitFor();
+  await look(marketer, world.shots, 'laptop-5-done');
+  await marketer.getByRole('link', { name: 'Report' }).first().click();
+  await marketer.getByRole('heading', { name: 'Report: Final whistle' }).waitFor();
+  await look(marketer, world.shots, 'laptop-6-report');
+  await marketer.emulateMedia({ media: 'print' });
+  await marketer.pdf({ path: `${world.shots}/report.pdf` });
+  const [download] = await Promise.all([marketer.waitForEvent('download'), marketer.emulateMedia({ media: 'screen' }).then(() => marketer.getByRole('link', { name: 'CSV' }).click())]);
+  const csv = await (await import('node:fs/promises')).readFile(await download.path(), 'utf8');
+  assert.match(csv, /^devices,,accepted,300\r$/m);
+  assert.match(csv, /^outcome,apns,accepted,150\r$/m);
+});
+
+test('on a phone, 360 pixels wide, by touch', async () => {
+  const id = await world.armed('phone', 200);
+  const page = await world.person('Mia', 'marketer', { ...PHONE, colorScheme: 'dark' });
+  await page.goto('/');
+  await page.getByText('phone').first().waitFor();
+  await look(page, world.shots, 'phone-1-list');
+  await page.goto(`/campaigns/${id}`);
+  const button = page.locator('#press');
+  await button.waitFor();
+  await look(page, world.shots, 'phone-2-armed');
+  const box = await button.boundingBox();
+  assert.ok(box.width >= 176 && Math.abs(box.width - box.height) < 2, 'it is large, and a square');
+  const finger = await page.context().newCDPSession(page);
+  const touch = (type, x = box.x + box.width / 2) => finger.send('Input.dispatchTouchEvent', { type, touchPoints: type === 'touchEnd' ? [] : [{ x, y: box.y + box.height / 2 }] });
+  await button.scrollIntoViewIfNeeded();
+  await touch('touchStart');
+  await touch('touchEnd');
+  await page.getByText('Too short: nothing was sent').waitFor();
+  assert.equal((await world.ask('GET', `/v1/campaigns/${id}`)).state, 'armed');
+  await touch('touchStart');
+  await receipt(page).waitFor();
+  await touch('touchEnd');
+  await page.getByText('Done: 200 of 200').waitFor();
+  await look(page, world.shots, 'phone-3-done');
+  await page.goto(`/campaigns/${id}/report`);
+  await page.getByRole('heading', { name: 'Outcomes', exact: true }).waitFor();
+  await look(page, world.shots, 'phone-4-report');
+  for (const [where, name] of [['/fleet', 'Fleet'], ['/audit', 'Audit trail'], ['/campaigns/new', 'New campaign']]) {
+    await page.goto(where);
+    await page.getByRole('heading', { name }).waitFor();
+    await look(page, world.shots, `phone-5${where.replaceAll('/', '-')}`);
+  }
+});
+
+test('by keyboard alone, on a phone of 390 pixels', async () => {
+  const page = await world.person('Kim', 'admin', { viewport: { width: 390, height: 844 } });
+  // The chooser itself is the browser's; what it gives is set here.
+  page.on('filechooser', (chooser) => chooser.setFiles(world.list('keys.csv', 100)));
+  await page.goto('/');
+  await page.getByRole('link', { name: 'New campaign' }).waitFor();
+  await tabTo(page, 'New campaign');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'New campaign' }).waitFor();
+  await tabTo(page, 'Name');
+  await page.keyboard.type('keys');
+  await tabTo(page, 'Title');
+  await page.keyboard.type('Now');
+  await tabTo(page, 'Create');
+  await page.keyboard.press('Enter');
+  await page.getByText('Choose a list').waitFor();
+  await tabTo(page, /^Choose a list/);
+  await page.keyboard.press('Space');
+  await page.getByRole('button', { name: 'Arm', exact: true }).waitFor();
+  await tabTo(page, 'Arm');
+  await page.keyboard.press('Enter');
+  await page.locator('#press').waitFor();
+  await tabTo(page, /^Press: send/);
+  await page.keyboard.press('Space');
+  await page.getByText('Too short: nothing was sent').waitFor();
+  await page.keyboard.down('Space');
+  await receipt(page).waitFor();
+  await page.keyboard.up('Space');
+  assert.match(await receipt(page).innerText(), /^Pressed by you at/);
+  await page.getByText('Done: 100 of 100').waitFor();
+});
+
+test('two people press at once: each has an answer, and nothing is sent twice', async () => {
+  const id = await world.armed('both', 1000);
+  await world.forget();
+  const people = await Promise.all([world.person('Ada', 'marketer'), world.person('Bob', 'marketer')]);
+  await Promise.all(people.map(async (page) => {
+    await page.goto(`/campaigns/${id}`);
+    await page.locator('#press').hover();
+  }));
+  await Promise.all(people.map((page) => page.mouse.down()));
+  const words = await Promise.all(people.map((page) => receipt(page).innerText()));
+  await Promise.all(people.map((page) => page.mouse.up()));
+  const first = words.filter((text) => /^Pressed by you/.test(text));
+  const second = words.filter((text) => /^Already pressed by (Ada|Bob) [\d.]+ s ago, at [\d:.]+\. (Nothing was sent twice|It is finished)\.$/.test(text));
+  assert.deepEqual([first.length, second.length], [1, 1], words.join(' | '));
+  await world.state(id, 'done');
+  const journal = await world.journal();
+  assert.deepEqual([journal.accepted_devices, journal.duplicates], [1000, 0]);
+});
+
+test('slipping off or letting go presses nothing; a question does instead', async () => {
+  const id = await world.armed('cat', 50);
+  const page = await world.person('Mia', 'marketer', { reducedMotion: 'reduce' });
+  await page.goto(`/campaigns/${id}`);
+  await page.locator('#press').hover();
+  await page.mouse.down();
+  await page.mouse.move(5, 5);
+  await page.getByText('Cancelled: nothing was sent').waitFor();
+  await page.mouse.up();
+  await page.locator('#press').focus();
+  await page.keyboard.down('Enter');
+  await page.evaluate(() => document.activeElement.blur());
+  await page.getByText('Cancelled: nothing was sent').waitFor();
+  await page.keyboard.up('Enter');
+  assert.equal((await world.ask('GET', `/v1/campaigns/${id}`)).state, 'armed');
+  await page.getByRole('button', { name: /Can’t hold/ }).click();
+  await page.getByRole('dialog').getByText('goes to 50 devices at once').waitFor();
+  await look(page, world.shots, 'question');
+  await page.getByRole('button', { name: 'Yes, press' }).click();
+  await page.getByText('Done: 50 of 50').waitFor();
+});
+
+test('what turns red after the arming warns, and the button works', async () => {
+  const id = await world.armed('red', 50);
+  const page = await world.person('Mia', 'marketer');
+  await page.route('**/preflight', async (route) => {
+    const answer = await route.fetch();
+    const preflight = await answer.json();
+    Object.assign(preflight.checks.find((check) => check.name === 'push_workers'), { light: 'red', sentence: '0 of 5 push workers ready (0 live)' });
+    await route.fulfill({ response: answer, json: { ...preflight, go: false } });
+  });
+  await page.goto(`/campaigns/${id}`);
+  await page.getByText('The button works all the same').waitFor();
+  await page.getByText('0 of 5 push workers ready').waitFor();
+  await look(page, world.shots, 'warned');
+  await holdMouse(page, () => receipt(page).waitFor());
+  await page.getByText('Done: 50 of 50').waitFor();
+});
+
+test('a connection lost in mid-blast is said, and mended by itself; a new page shows the same', async () => {
+  await world.behave({ round_trip_ms: 2500 });
+  const id = await world.armed('lost', PEOPLE);
+  const way = await cable(new URL(world.url).port);
+  try {
+    const page = await world.person('Mia', 'marketer', { url: way.url });
+    await page.goto(`/campaigns/${id}`);
+    await holdMouse(page, () => receipt(page).waitFor());
+    await until('some figures', async () => parseFloat(await page.locator('.share').innerText()) > 0);
+    way.cut();
+    await page.locator('.lost', { hasText: /^Connection lost\. The figures are from \d\d:\d\d:\d\d, trying again\.$/ }).waitFor();
+    await page.screenshot({ path: `${world.shots}/lost.png` });
+    way.mend();
+    await page.locator('.lost').waitFor({ state: 'hidden' });
+    await look(page, world.shots, 'mended');
+    await world.behave();
+    await page.getByText(`Done: ${PEOPLE.toLocaleString('en-GB')} of`).waitFor();
+    const seen = await page.locator('.tiles').innerText();
+    await page.reload();
+    await page.locator('.tiles').waitFor();
+    await until('the same figures', async () => (await page.locator('.tiles').innerText()) === seen);
+  } finally {
+    way.end();
+    await world.behave();
+  }
+});
+
+test('a press whose answer is lost is asked again, and is still ours', async () => {
+  const id = await world.armed('again', 50);
+  const page = await world.person('Mia', 'marketer');
+  let lost = 0;
+  await page.route('**/press', async (route) => {
+    lost += 1;
+    if (lost > 1) return route.continue();
+    await route.fetch();
+    return route.abort();
+  });
+  await page.goto(`/campaigns/${id}`);
+  await page.locator('#press').hover();
+  await page.mouse.down();
+  await receipt(page).waitFor();
+  await page.mouse.up();
+  assert.match(await receipt(page).innerText(), /^Pressed by you at .*on their way$/);
+  await world.state(id, 'done');
+});
+
+test('stop, and then the rest', async () => {
+  await world.behave({ round_trip_ms: 2000, dead_share: 0.01 });
+  const id = await world.armed('halt', PEOPLE);
+  await world.forget();
+  const page = await world.person('Sam', 'admin');
+  await page.goto(`/campaigns/${id}`);
+  await holdMouse(page, () => receipt(page).waitFor());
+  await until('some figures', async () => parseFloat(await page.locator('.share').innerText()) > 0);
+  await look(page, world.shots, 'stop-1-sending');
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('dialog').waitFor();
+  await look(page, world.shots, 'stop-2-question');
+  await page.getByRole('button', { name: 'Yes, stop' }).click();
+  await page.getByRole('heading', { name: 'Stopping' }).waitFor();
+  const words = page.getByRole('heading', { name: /^Stopped: / });
+  await words.waitFor();
+  await look(page, world.shots, 'stop-3-stopped');
+  const [sent, not] = numbers(await words.innerText());
+  assert.equal(sent + not, (await world.ask('GET', `/v1/campaigns/${id}/status`)).devices);
+  assert.ok(not > 0, 'something was left to send');
+  await world.behave({ dead_share: 0.01 });
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.getByRole('button', { name: 'Yes, send the rest' }).click();
+  await page.getByText(/^Done: /).waitFor();
+  const books = (await world.state(id, 'done')).books;
+  assert.equal(books.accepted + books.rejected, books.devices, JSON.stringify(books));
+  await page.goto(`/campaigns/${id}/report`);
+  await page.getByText('dead token: the app was removed').waitFor();
+  await look(page, world.shots, 'stop-4-report');
+  await world.behave();
+});
+
+test('a canary sends a little, and the press the rest', async () => {
+  const id = await world.armed('canary', 400);
+  const page = await world.person('Sam', 'admin');
+  await page.goto(`/campaigns/${id}`);
+  await page.getByRole('button', { name: 'Send a canary' }).click();
+  await page.getByRole('button', { name: 'Yes, send one in a hundred' }).click();
+  await page.getByRole('heading', { name: 'The canary' }).waitFor();
+  await until('its outcome', async () => numbers(await page.locator('.canary .headline .quiet').innerText())[0] > 0);
+  await look(page, world.shots, 'canary');
+  await holdMouse(page, () => receipt(page).waitFor());
+  // The dead tokens of the test before are out of the table.
+  await page.getByText(/^Done: (\d+) of \1 accepted/).waitFor();
+});
+
+test('another zone and language, and a clock a day wrong', async () => {
+  const id = await world.armed('zone', 50);
+  const page = await world.person('Yui', 'marketer', { locale: 'ja-JP', timezoneId: 'Asia/Tokyo', colorScheme: 'dark' });
+  await page.addInitScript(() => {
+    const real = Date.now;
+    Date.now = () => real() + 86400000;
+  });
+  await page.goto(`/campaigns/${id}`);
+  await page.locator('#press').waitFor();
+  await page.getByText(/Asia\/Tokyo/).waitFor();
+  await holdMouse(page, () => receipt(page).waitFor());
+  const { pressed } = await world.state(id, 'done');
+  const time = new Intl.DateTimeFormat('ja-JP', { timeZone: 'Asia/Tokyo', hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 }).format(pressed.at);
+  await page.getByText(time).first().waitFor();
+  await page.goto('/fleet');
+  assert.match(await page.locator('tbody tr td:last-child').first().innerText(), /^\d+(\.\d)? s ago$/);
+});
+
+test('what a role may not do is off, with the reason', async () => {
+  const id = await world.armed('viewer', 50);
+  const page = await world.person('Vic', 'viewer');
+  await page.route('**/v1/session', (route) => route.fulfill({ json: { name: 'Vic', role: 'viewer', expires_at: null, can: [] } }));
+  await page.goto(`/campaigns/${id}`);
+  await page.getByText('needs role marketer or load-tester').first().waitFor();
+  assert.equal(await page.locator('#press').getAttribute('aria-disabled'), 'true');
+  await page.locator('#press').hover();
+  await page.mouse.down();
+  await page.getByText('The button works.').waitFor();
+  await page.locator('#press').focus();
+  await page.keyboard.press('Enter', { delay: 600 });
+  await page.mouse.up();
+  assert.equal((await world.ask('GET', `/v1/campaigns/${id}`)).state, 'armed');
+  await look(page, world.shots, 'viewer-1-armed');
+  await page.goto('/');
+  await page.getByText('needs role engineer').waitFor();
+  await look(page, world.shots, 'viewer-2-list');
+  await world.ask('POST', `/v1/campaigns/${id}/disarm`, {});
+});
+
+test('a link signs in, and its secret leaves the address bar', async () => {
+  const page = await world.person('Liv', 'viewer');
+  const seen = [];
+  await page.route('**/v1/session', (route) => {
+    if (route.request().method() === 'POST') seen.push(route.request().postDataJSON());
+    const token = seen.at(-1)?.token;
+    return token === 'owl_good' ? route.fulfill({ json: { name: 'Liv', role: 'viewer', can: [] } })
+      : route.fulfill({ status: 401, contentType: 'application/problem+json', json: { type: '/problems/bad_token', status: 401, detail: 'this token is not known' } });
+  });
+  await page.goto('/fleet');
+  await page.waitForURL(/sign-in\?to=%2Ffleet$/);
+  await page.goto('/sign-in?to=%2Ffleet#owl_bad');
+  await page.getByText('this token is not known').waitFor();
+  assert.equal(new URL(page.url()).hash, '');
+  await look(page, world.shots, 'sign-in');
+  await page.getByLabel('Your token').fill('owl_good');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Fleet' }).waitFor();
+  assert.deepEqual(seen.map((body) => body.token), ['owl_bad', 'owl_good']);
+});

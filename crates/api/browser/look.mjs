@@ -1,0 +1,46 @@
+// What every page must be: without a serious fault of accessibility, without sideways scrolling, without a fault of its own.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { createRequire } from 'node:module';
+
+const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Looks at the page as it is now, and keeps a picture of it. */
+export async function look(page, shots, name) {
+  await page.screenshot({ path: path.join(shots, `${name}.png`), fullPage: true });
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
+  const found = await page.evaluate(async () => (await window.axe.run(document)).violations
+    .filter((fault) => ['serious', 'critical'].includes(fault.impact))
+    .map((fault) => `${fault.id}: ${fault.nodes.map((node) => `${node.html} ${node.failureSummary}`).join('\n')}`));
+  assert.deepEqual(found, [], `axe-core on ${name}`);
+  const [wide, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(wide <= seen, `${name} is ${wide} pixels wide where ${seen} are seen`);
+  assert.deepEqual(page.faults, [], `faults on ${name}`);
+}
+
+/** Holds the button with the mouse until there is an answer. */
+export async function holdMouse(page, until) {
+  await page.locator('#press').hover();
+  await page.mouse.down();
+  await until();
+  await page.mouse.up();
+}
+
+/** Goes with the tab key to what has this name. */
+export async function tabTo(page, name) {
+  for (let i = 0; i < 60; i += 1) {
+    await page.keyboard.press('Tab');
+    const at = await page.evaluate(() => {
+      const node = document.activeElement;
+      const label = node.labels?.[0]?.textContent ?? '';
+      return [node.getAttribute('aria-label'), node.textContent?.trim(), label.trim(), node.id].filter(Boolean);
+    });
+    if (at.some((text) => (typeof name === 'string' ? text === name : name.test(text)))) return;
+  }
+  throw new Error(`the tab key does not reach ${name}`);
+}
+
+/** The number in a text. */
+export const numbers = (text) => (text.match(/\d[\d,]*/g) ?? []).map((n) => Number(n.replaceAll(',', '')));

@@ -1,0 +1,158 @@
+//! The console: a page and its modules, part of the binary. Nothing on it comes from elsewhere, and the policy sent with
+//! it says so to the browser.
+
+use crate::Shared;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use common::time::UnixMs;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// What the page may load and do: its own files and this server, nothing inline.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What the page has no use for.
+const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
+const PAGE: &str = "index.html";
+
+macro_rules! files {
+    ($($name:literal)*) => {
+        &[$(($name, include_bytes!(concat!("../../assets/", $name)))),*]
+    };
+}
+
+/// Every file of the console; a test compares them with the directory.
+#[rustfmt::skip]
+const FILES: &[(&str, &[u8])] = files! {
+    "index.html" "icon.svg"
+    "base.css" "parts.css" "campaign.css" "phone.css" "print.css"
+    "main.js" "api.js" "charts.js" "clock.js" "dom.js" "hold.js" "live.js" "session.js" "shell.js" "words.js"
+    "audience.js" "blast.js" "campaign.js" "content.js" "form.js" "history.js" "phone.js" "preflight.js" "press.js" "stop.js"
+    "page-audit.js" "page-campaigns.js" "page-fleet.js" "page-report.js" "page-signin.js" "page-tokens.js"
+};
+
+struct File {
+    bytes: &'static [u8],
+    kind: &'static str,
+    tag: String,
+}
+
+static BY_NAME: LazyLock<BTreeMap<&str, File>> = LazyLock::new(|| {
+    let file = |(name, bytes): &(&'static str, &'static [u8])| {
+        let tag = format!("\"{:.20}\"", blake3::hash(bytes).to_hex().as_str());
+        (*name, File { bytes, kind: kind(name), tag })
+    };
+    FILES.iter().map(file).collect()
+});
+
+fn kind(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    }
+}
+
+/// The page; its script looks at the address and shows what belongs there.
+pub(crate) async fn page(headers: HeaderMap) -> Response {
+    serve(PAGE, &headers)
+}
+
+/// A file of the page.
+pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    if name == PAGE { nothing() } else { serve(&name, &headers) }
+}
+
+fn nothing() -> Response {
+    super::no_such_file().into_response()
+}
+
+fn serve(name: &str, asked: &HeaderMap) -> Response {
+    let Some(file) = BY_NAME.get(name) else { return nothing() };
+    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok());
+    let known = known.flat_map(|v| v.split(',')).any(|v| v.trim().trim_start_matches("W/") == file.tag);
+    // Asked again each time: a page and modules of two versions must not meet.
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), file.kind),
+        (header::ETAG.as_str(), file.tag.as_str()),
+        (header::CACHE_CONTROL.as_str(), "no-cache"),
+        (header::CONTENT_SECURITY_POLICY.as_str(), POLICY),
+        ("permissions-policy", PERMISSIONS),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ];
+    if known {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, file.bytes).into_response()
+}
+
+/// Answer of `GET /v1/console`: what the page needs to know before anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsoleView {
+    /// The server's clock: the page reckons with it, not with the viewer's.
+    pub at: UnixMs,
+    /// How long the button is held for a press, in milliseconds.
+    pub hold_ms: u64,
+    /// Longest a push may take from the press before it is called late, in milliseconds.
+    pub late_ms: i64,
+}
+
+pub(crate) async fn settings(State(app): Shared) -> Json<ConsoleView> {
+    let (at, hold_ms) = (app.control.clock().now(), app.config.press_hold_ms);
+    Json(ConsoleView { at, hold_ms, late_ms: common::limits::LATE_MS })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_file_is_served_and_none_is_long() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/assets");
+        let there = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        let there: BTreeSet<_> = there.collect();
+        let listed: BTreeSet<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(there, listed);
+        for (name, bytes) in FILES {
+            let text = std::str::from_utf8(bytes).unwrap();
+            assert!(text.lines().count() < 400, "{name} is too long");
+            assert_ne!(kind(name), "application/octet-stream", "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
+        for (name, bytes) in FILES {
+            let text = std::str::from_utf8(bytes).unwrap();
+            for bad in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "setAttribute('style'",
+            ] {
+                assert!(!text.contains(bad), "{name} has {bad}");
+            }
+            let elsewhere = text.replace("http://www.w3.org/", "");
+            assert!(
+                !elsewhere.contains("http://") && !elsewhere.contains("https://"),
+                "{name} names another place"
+            );
+            if name.ends_with(".html") {
+                assert!(!text.contains("<style") && !text.contains(" style="), "{name} has a style inline");
+                assert!(
+                    text.split("<script").skip(1).all(|s| s.contains("src=")),
+                    "{name} has a script inline"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! See `wire::fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| wire::fuzzing::server(data));
