@@ -26,8 +26,16 @@ pub(crate) enum Refused {
     Wrong,
     /// Its secret is right.
     Stale(Stale),
-    /// It is not known here, and the table does not answer.
+    /// It is not known here, and the table does not answer or can't be asked just now.
     Unreachable(PortError),
+}
+
+fn unreachable(why: &str) -> Refused {
+    Refused::Unreachable(PortError::Unavailable { what: "the table of tokens", why: why.to_owned() })
+}
+
+fn too_slow() -> String {
+    format!("no answer within {} ms", LOOKUP.as_millis())
 }
 
 /// What this process knows.
@@ -68,12 +76,13 @@ impl Keys {
         self.configured.is_some()
     }
 
-    /// The record of a token that is good now.
+    /// The record of a token that is good now. One that is not known here is looked up, if its source may.
     pub(crate) async fn check(
         &self,
         backend: &Backend,
         clock: &dyn Clock,
         token: &Token,
+        may_look_up: impl FnOnce() -> bool,
     ) -> Result<Arc<TokenRecord>, Refused> {
         let hash = token.hash();
         let fits = |record: &Arc<TokenRecord>| record.hash.matches(&hash);
@@ -82,6 +91,7 @@ impl Keys {
         }
         let record = match self.get(token.id()) {
             Some(record) => Some(record),
+            None if !may_look_up() => None,
             None => self.look_up(backend, clock, token.id()).await?,
         };
         let record = record.filter(fits).ok_or(Refused::Wrong)?;
@@ -93,32 +103,30 @@ impl Keys {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    /// One that this process has not seen yet: another may have made it a moment ago.
+    /// One that this process has not seen yet: another may have made it a moment ago. Whatever keeps it from looking, it
+    /// never says that a token is wrong that it did not look at.
     async fn look_up(
         &self,
         backend: &Backend,
         clock: &dyn Clock,
         id: TokenId,
     ) -> Result<Option<Arc<TokenRecord>>, Refused> {
-        if !self.may_look_up(clock.mono()) {
-            return Ok(None);
+        if self.away.load(Ordering::Relaxed) {
+            return Err(unreachable("it did not answer at the last look"));
+        }
+        if !self.take_look_up(clock.mono()) {
+            return Err(unreachable("too many tokens that are not known here were looked up this second"));
         }
         let found = match tokio::time::timeout(LOOKUP, backend.tokens.get(id)).await {
             Ok(found) => found.map_err(Refused::Unreachable)?,
-            Err(_) => {
-                let why = format!("no answer within {} ms", LOOKUP.as_millis());
-                return Err(Refused::Unreachable(PortError::Unavailable {
-                    what: "the table of tokens",
-                    why,
-                }));
-            }
+            Err(_) => return Err(unreachable(&too_slow())),
         };
         let Some(record) = found else { return Ok(None) };
         self.learn([record]);
         Ok(self.get(id))
     }
 
-    fn may_look_up(&self, now: Duration) -> bool {
+    fn take_look_up(&self, now: Duration) -> bool {
         let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
         if now.saturating_sub(lookups.0) >= Duration::from_secs(1) {
             *lookups = (now, 0);

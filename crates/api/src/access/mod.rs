@@ -189,7 +189,9 @@ fn wrong(code: &str, why: impl Into<String>) -> Problem {
 /// Whose token this is. A wrong one is counted; a right one never is.
 pub(crate) async fn identify(app: &App, source: Source, text: &str) -> Result<Arc<TokenRecord>, Problem> {
     let Ok(token) = text.parse::<Token>() else { return Err(counted(app, source, "bad_token")) };
-    let checked = app.access.keys.check(app.control.backend(), &**app.control.clock(), &token).await;
+    let (backend, clock) = (app.control.backend(), app.control.clock());
+    let may_look_up = || !app.access.attempts.are_over(source.ip, clock.mono());
+    let checked = app.access.keys.check(backend, &**clock, &token, may_look_up).await;
     match checked {
         Ok(record) => Ok(record),
         Err(Refused::Wrong) => Err(counted(app, source, "bad_token")),
