@@ -15,10 +15,12 @@ use std::time::Duration;
 
 /// The request of a rule, about a campaign; without a body, which only who is let in would be asked for.
 fn ask(rule: &Rule, id: CampaignId) -> Ask {
-    let token = "/v1/tokens/{id}";
-    // Of a campaign that there is, this answer would not end.
-    let id = if rule.path.ends_with("/live") { CampaignId::random() } else { id };
-    let path = if rule.path == token { "/v1/tokens/00000001".to_owned() } else { fill(rule.path, id) };
+    let path = match rule.path {
+        "/v1/tokens/{id}" => "/v1/tokens/00000001".to_owned(),
+        // Figures of a campaign that is there would not end.
+        live if live.ends_with("/live") => fill(live, CampaignId::random()),
+        path => fill(path, id),
+    };
     Ask::new(rule.method, path)
 }
 
