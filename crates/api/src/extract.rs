@@ -19,6 +19,10 @@ use std::time::Duration;
 
 /// Room for `{}` and for a field that should not be there, in bytes.
 const EMPTY_BYTES_MAX: usize = 4 * 1024;
+/// Room for a token or a one-time code, in bytes.
+const SHORT_BYTES_MAX: usize = 1024;
+/// Time for it to arrive.
+const SHORT_WITHIN: Duration = Duration::from_secs(2);
 
 /// A part of the path, by its name in the route.
 async fn segment<T: FromStr>(parts: &mut Parts, name: &'static str) -> Result<T, Problem>
@@ -117,6 +121,18 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let limits = &app.config.limits;
         read_json(request, limits.json_body_bytes_max, limits.request_timeout()).await.map(Self)
+    }
+}
+
+/// A JSON body that anybody may send: short, and soon there.
+#[derive(Clone, Debug)]
+pub(crate) struct ShortJson<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for ShortJson<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let within = SHORT_WITHIN.min(app.config.limits.request_timeout());
+        read_json(request, SHORT_BYTES_MAX, within).await.map(Self)
     }
 }
 
