@@ -1,7 +1,7 @@
 //! What handlers take from a request, each with its fault named: the campaign's id, who asks, parameters, a JSON body.
 
 use crate::App;
-use crate::access::{Identity, Source};
+use crate::access::{Identity, Source, leave};
 use crate::problem::Problem;
 use crate::stream::BodyReader;
 use crate::views::Nothing;
@@ -88,15 +88,16 @@ impl<S: Sync> FromRequestParts<S> for TokenPath {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller(pub(crate) Who);
 
-impl<S: Sync> FromRequestParts<S> for Caller {
+impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let (Some(Identity(record)), Some(source)) =
             (parts.extensions.get::<Identity>(), parts.extensions.get::<Source>())
         else {
             return Err(Problem::internal("a route without a rule asks who it is"));
         };
-        Ok(Self(Who { name: record.name.clone(), from: source.ip.to_string() }))
+        let who = Who::at(&record.name, &source.ip.to_string());
+        Ok(Self(Who { leave: leave(app, record), ..who }))
     }
 }
 

@@ -168,6 +168,7 @@ impl Control {
         let give_up = self.clock.mono() + Duration::from_millis(request.wait_ms);
         loop {
             let campaign = self.get(id).await?;
+            who.leave.check(&campaign)?;
             let preflight = self.checks(&campaign, &expect.clone().into(), &request.overrides).await?;
             if preflight.go {
                 let checked = (campaign.content_id, campaign.snapshot.as_ref().map(|s| s.id));
@@ -175,11 +176,11 @@ impl Control {
                 let decide = |c: &Campaign| if unchanged(c) { decide(c) } else { changed_meanwhile() };
                 let armed = self.change(who, "campaign.arm", id, decide).await?;
                 if armed.by_us && !self.keep_fleet(id).await? {
-                    self.disarm(who, id).await?;
+                    self.disarm(&who.taking_back(), id).await?;
                     return Err(lost_fleet().into());
                 }
                 if armed.by_us && self.was_scaled_since(scaled.as_ref()).await? {
-                    self.disarm(who, id).await?;
+                    self.disarm(&who.taking_back(), id).await?;
                     return Err(scaled_meanwhile().into());
                 }
                 return Ok(armed.campaign);

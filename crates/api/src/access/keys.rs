@@ -3,7 +3,7 @@
 
 use common::access::{Stale, Token, TokenId, TokenRecord};
 use common::ports::{Backend, PortError};
-use common::time::Clock;
+use common::time::{Clock, UnixMs};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -97,6 +97,11 @@ impl Keys {
         let record = record.filter(fits).ok_or(Refused::Wrong)?;
         record.good(clock.now()).map_err(Refused::Stale)?;
         Ok(record)
+    }
+
+    /// Whether a token that was good before is good now, as far as is known here.
+    pub(crate) fn still_good(&self, id: TokenId, now: UnixMs) -> Result<(), Stale> {
+        self.get(id).map_or(Ok(()), |record| record.good(now))
     }
 
     fn get(&self, id: TokenId) -> Option<Arc<TokenRecord>> {

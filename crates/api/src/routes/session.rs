@@ -56,7 +56,7 @@ pub(crate) async fn first(
     let ShortJson(FirstCode { code }) = body.map_err(|p| unquoted(p, "{\"code\": \"…\"}"))?;
     let now = app.control.clock().now();
     let code = app.access.first.take(code.expose(), now).ok_or_else(|| counted(&app, source, "bad_code"))?;
-    let who = Who { name: FIRST.to_owned(), from: source.ip.to_string() };
+    let who = Who::at(FIRST, &source.ip.to_string());
     let this = Arc::clone(&app);
     let expires_at = Some(now.plus(common::access::TOKEN_GOOD_FOR));
     let made = spawned_port(async move {

@@ -234,3 +234,35 @@ async fn while_the_table_is_away_a_good_token_is_not_wrong_and_afterwards_it_is_
     }
     assert_eq!(api.send(ask()).await.status, 200);
 }
+
+#[tokio::test]
+async fn who_waits_or_watches_is_asked_again() {
+    let api = start().await;
+    let viewer = api.token_until("vera", Role::Viewer, None);
+    let engineer = api.token_until("ada", Role::Engineer, None);
+    let tester = api.token("lou", Role::LoadTester);
+    let (id, quiet) = (api.campaign(State::Ready), silent(&api, State::Ready));
+    let arm = |id, token: &str| {
+        let ask = Ask::post(format!("/v1/campaigns/{id}/arm"), &json!({"wait_ms": 60_000})).token(token);
+        let addr = api.served.addr;
+        tokio::spawn(async move { ask.send(addr).await.problem() })
+    };
+    let (waits, load) = (arm(id, &engineer.expose()), arm(quiet, &tester));
+    let watch = Ask::get(format!("/v1/campaigns/{id}/live")).token(&viewer.expose());
+    let addr = api.served.addr;
+    let watches = tokio::spawn(async move { watch.send(addr).await });
+    api.until("/metrics", |r| r.text().contains("owl_api_requests_in_flight 3\n")).await;
+    assert!(!waits.is_finished() && !load.is_finished() && !watches.is_finished());
+    // Somebody makes it loud; others take the tokens back.
+    let mut loud = api.peek(quiet);
+    loud.content = Content::english("Hi", "there");
+    api.parts.campaigns.poke(loud);
+    assert_eq!(load.await.unwrap(), (403, "not_permitted".to_owned()));
+    for (name, role, token) in [("vera", Role::Viewer, &viewer), ("ada", Role::Engineer, &engineer)] {
+        let record = TokenRecord::new(token, name, role, Stamp::new("root", NOW), None);
+        api.parts.tokens.poke(record.revoke(Stamp::new("eve", NOW)).unwrap());
+    }
+    assert_eq!(waits.await.unwrap(), (401, "token_revoked".to_owned()));
+    assert_eq!(watches.await.unwrap().status, 200, "it was let in, and its stream ended");
+    assert_eq!(api.peek(id).state, State::Ready);
+}
