@@ -151,30 +151,27 @@ impl Keys {
         }
     }
 
-    /// Reads the whole table.
+    /// Reads the whole table, within a time: one that does not answer keeps nobody from starting, nor the next look.
     pub(crate) async fn refresh(&self, backend: &Backend) {
-        let away = match backend.tokens.list().await {
-            Ok(records) => {
+        let away = match tokio::time::timeout(LOOKUP, backend.tokens.list()).await {
+            Ok(Ok(records)) => {
                 self.learn(records);
                 None
             }
-            Err(error) => Some(error),
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(too_slow()),
         };
         let was_away = self.away.swap(away.is_some(), Ordering::Relaxed);
         // Each change once, and not each look.
         match (was_away, away) {
             (false, Some(error)) => {
-                tracing::warn!(%error, "the table of tokens can't be read: known tokens stay good, also revoked ones");
+                tracing::warn!(
+                    error,
+                    "the table of tokens can't be read: known tokens stay good, also revoked ones"
+                );
             }
             (true, None) => tracing::info!("the table of tokens is back"),
             _ => {}
-        }
-    }
-
-    /// Reads the whole table, at the start: a table that does not answer does not keep the API from starting.
-    pub(crate) async fn refresh_within(&self, backend: &Backend) {
-        if tokio::time::timeout(LOOKUP, self.refresh(backend)).await.is_err() {
-            tracing::warn!("the table of tokens does not answer: only the configuration's token is known");
         }
     }
 
