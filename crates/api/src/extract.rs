@@ -1,7 +1,7 @@
 //! What handlers take from a request, each with its fault named: the campaign's id, who asks, parameters, a JSON body.
 
 use crate::App;
-use crate::access::{Identity, Source};
+use crate::access::{Identity, Source, leave};
 use crate::problem::Problem;
 use crate::stream::BodyReader;
 use crate::views::Nothing;
@@ -19,6 +19,10 @@ use std::time::Duration;
 
 /// Room for `{}` and for a field that should not be there, in bytes.
 const EMPTY_BYTES_MAX: usize = 4 * 1024;
+/// Room for a token or a one-time code, in bytes.
+const SHORT_BYTES_MAX: usize = 1024;
+/// Time for it to arrive.
+const SHORT_WITHIN: Duration = Duration::from_secs(2);
 
 /// A part of the path, by its name in the route.
 async fn segment<T: FromStr>(parts: &mut Parts, name: &'static str) -> Result<T, Problem>
@@ -84,15 +88,16 @@ impl<S: Sync> FromRequestParts<S> for TokenPath {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller(pub(crate) Who);
 
-impl<S: Sync> FromRequestParts<S> for Caller {
+impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let (Some(Identity(record)), Some(source)) =
             (parts.extensions.get::<Identity>(), parts.extensions.get::<Source>())
         else {
             return Err(Problem::internal("a route without a rule asks who it is"));
         };
-        Ok(Self(Who { name: record.name.clone(), from: source.ip.to_string() }))
+        let who = Who::at(&record.name, &source.ip.to_string());
+        Ok(Self(Who { leave: leave(app, record), ..who }))
     }
 }
 
@@ -117,6 +122,18 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let limits = &app.config.limits;
         read_json(request, limits.json_body_bytes_max, limits.request_timeout()).await.map(Self)
+    }
+}
+
+/// A JSON body that anybody may send: short, and soon there.
+#[derive(Clone, Debug)]
+pub(crate) struct ShortJson<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for ShortJson<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let within = SHORT_WITHIN.min(app.config.limits.request_timeout());
+        read_json(request, SHORT_BYTES_MAX, within).await.map(Self)
     }
 }
 

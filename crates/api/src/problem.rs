@@ -129,12 +129,21 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     response
 }
 
+/// Most refusals are about the campaign's state; some about who asks.
+fn refused(code: &str) -> StatusCode {
+    match code {
+        "not_permitted" => StatusCode::FORBIDDEN,
+        "token_expired" | "token_revoked" => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
 impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
         let detail = error.to_string();
         match error {
             ControlError::NotFound(_) => Self::not_found(detail),
-            ControlError::Refused(no) => Self::new(StatusCode::CONFLICT, no.code, detail),
+            ControlError::Refused(no) => Self::new(refused(no.code), no.code, detail),
             ControlError::BadField(bad) => Self::bad_field(bad.field, bad.why),
             ControlError::NotReady(preflight) => {
                 let problem = Self::new(StatusCode::CONFLICT, "not_ready", detail);
