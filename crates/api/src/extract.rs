@@ -17,8 +17,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Room for `{}` and for a field that should not be there, in bytes.
-const EMPTY_BYTES_MAX: usize = 4 * 1024;
+/// Room for `{}`, a few numbers, and for a field that should not be there, in bytes.
+const SHORT_BYTES_MAX: usize = 4 * 1024;
 
 /// A part of the path, by its name in the route.
 async fn segment<T: FromStr>(parts: &mut Parts, name: &'static str) -> Result<T, Problem>
@@ -127,8 +127,19 @@ pub(crate) struct Empty;
 impl FromRequest<Arc<App>> for Empty {
     type Rejection = Problem;
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let Nothing {} = read_json(request, EMPTY_BYTES_MAX, app.config.limits.request_timeout()).await?;
+        let Short(Nothing {}) = Short::from_request(request, app).await?;
         Ok(Self)
+    }
+}
+
+/// The body of an action that has little to say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Short<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Short<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        read_json(request, SHORT_BYTES_MAX, app.config.limits.request_timeout()).await.map(Self)
     }
 }
 

@@ -24,7 +24,7 @@ pub use error::ControlError;
 pub use figures::{WorkerFigures, about_ms};
 pub use operations::Edit;
 pub use preflight::{Check, Light, Preflight};
-pub use press::{PressResult, Receipt};
+pub use press::{Meant, PressResult, Receipt};
 pub use receipts::{DeviceReceipt, UserReceipt};
 pub use reconcile::Step;
 pub use redrive::{RedriveRequest, Redriven};
