@@ -21,6 +21,16 @@ export class Away extends Error {
 
 
 let signedOut = () => {};
+let kept = 0;
+
+/** Answers whose `at` is the server's time now; elsewhere it is the time of something else. */
+const TIMED = /^\/v1\/console$|\/(status|preflight)(\?|$)/;
+
+/** While something is in the balance nobody is led away to sign in; answers how to end that. */
+export function keepHere() {
+  kept += 1;
+  return () => (kept -= 1);
+}
 
 /** What happens when the server doesn't know us any more. */
 export function onSignedOut(then) {
@@ -45,10 +55,10 @@ async function ask(method, path, { body, type, signal, timeout = 30000 } = {}) {
     throw new Away();
   });
   const json = parsed(text);
-  if (typeof json?.at === 'number') heard(json.at, asked, performance.now());
+  if (TIMED.test(path) && typeof json?.at === 'number') heard(json.at, asked, performance.now());
   if (response.ok) return json ?? text;
   const problem = new Problem(response.status, json && typeof json === 'object' ? json : {});
-  if (response.status === 401 && !path.startsWith('/v1/session')) signedOut();
+  if (response.status === 401 && kept === 0 && !path.startsWith('/v1/session')) signedOut();
   throw problem;
 }
 

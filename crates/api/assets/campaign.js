@@ -2,18 +2,20 @@
 
 import { h, put, icon, text, say, action, confirm } from './dom.js';
 import { get, post, of } from './api.js';
+import { Pressing } from './pressing.js';
 import { exactly, number, span, now, when } from './clock.js';
 import { who, whyNot } from './session.js';
 import { show } from './shell.js';
 import { STATES } from './words.js';
 import { watch } from './live.js';
 import { blastView } from './blast.js';
-import { pressPanel, count } from './press.js';
+import { pressPanel, receiptWords, count } from './press.js';
 import { stopButton, stoppingPanel, stoppedPanel } from './stop.js';
 import { preflightPanel, watchPreflight } from './preflight.js';
 import { uploadPanel, buildingPanel, audienceFacts } from './audience.js';
 import { contentView } from './content.js';
 import { historyView } from './history.js';
+import { Reader } from './reader.js';
 
 /** Everything that the parts of the page share. */
 class Page {
@@ -30,22 +32,26 @@ class Page {
     this.panel = null;
     this.kind = null;
     this.receipt = null;
+    this.lastLive = null;
+    this.reader = new Reader(this);
+    this.pressing = new Pressing(campaign.id, { onReceipt: this.onReceipt, onRecord: this.after });
   }
 
   node() {
     return [h('a', { class: 'back', href: '/' }, 'Campaigns'),
       h('div', { class: 'title' }, h('h1', {}, this.campaign.name), this.state),
-      this.stage, h('div', { class: 'cards' }, this.content, this.audience, this.details, this.history)];
+      this.pressing.node, this.stage, h('div', { class: 'cards' }, this.content, this.audience, this.details, this.history)];
   }
 
-  /** Shows the campaign as it is now. A button that is held stays where it is. */
+  /** Shows the campaign as it is now. A button that is held stays where it is, and so does one whose press has no answer. */
   draw(campaign) {
     const before = this.campaign.state;
     this.campaign = campaign;
     const [sign, name, words] = STATES[campaign.state];
     put(this.state, h('span', { class: `chip ${campaign.state}` }, icon(sign), name), ' ', h('span', { class: 'quiet' }, words));
     if (before !== campaign.state) say(`${campaign.name}: ${name}. ${words}`);
-    if (!this.panel?.isHeld?.()) this.drawStage();
+    if (campaign.pressed) this.pressing.pressed();
+    if (!this.isKept()) this.drawStage();
     // A list that somebody is reading stays open.
     const read = `${campaign.snapshot?.id}${campaign.upload?.object}`;
     if (this.read !== read) put(this.audience, audienceFacts(campaign, this.facts));
@@ -58,10 +64,10 @@ class Page {
 
   drawStage() {
     const { campaign } = this;
-    const kind = campaign.state === 'ready' && this.kind === 'ready' ? 'ready' : `${campaign.state}-${campaign.version}`;
+    const kind = kindOf(campaign);
     if (kind === this.kind) return;
     const focused = this.stage.contains(document.activeElement) ? document.activeElement.id : null;
-    this.kind = campaign.state === 'ready' ? 'ready' : kind;
+    this.kind = kind;
     this.panel?.stop?.();
     this.panel = stages[campaign.state](this);
     put(this.stage, this.panel.node);
@@ -70,25 +76,68 @@ class Page {
     if (focused !== null) (next ?? this.stage.querySelector('[tabindex="-1"]') ?? document.getElementById('main')).focus();
   }
 
-  after = (campaign) => campaign && this.draw(campaign);
+  /** A hand is on the button, or its press is in the balance and it is still the same arming. */
+  isKept() {
+    const { campaign, panel } = this;
+    const same = campaign.state === 'armed' && panel?.armedAt === campaign.armed.stamp.at;
+    return panel?.isHeld?.() || (same && this.pressing.isBusy);
+  }
 
-  /** The record has changed, or something was done: read it anew. */
-  reload = async () => {
-    const version = (this.wanted = (this.wanted ?? 0) + 1);
-    const campaign = await get(of(this.campaign.id));
-    if (version === this.wanted && campaign.version >= this.campaign.version) this.draw(campaign);
+  after = (campaign) => campaign?.version >= this.campaign.version && this.draw(campaign);
+
+  reload = () => this.reader.read(true);
+
+  /** The receipt is shown at once; the record is read afterwards. */
+  onReceipt = (receipt) => {
+    this.receipt = receipt;
+    if (receipt.state === 'sending') this.draw(pressedAs(this.campaign, receipt));
+    this.pressing.pressed();
+    if (!this.campaign.pressed) this.pressing.show(this.pressedWords());
+    say(this.pressedWords());
+    this.reload();
   };
 
   live = (live) => {
+    this.lastLive = live;
     this.blast.update(live, Object.keys(this.campaign.snapshot?.devices ?? {}));
+    if (live.version > this.campaign.version) {
+      if (live.pressed && live.state === 'sending') this.draw(pressedAs(this.campaign, live.pressed, live.run));
+      this.reader.newer(live.version);
+    } else if (this.kind !== kindOf(this.campaign) && !this.isKept()) {
+      // The button was held when the state changed.
+      this.drawStage();
+    }
     this.panel?.live?.(live);
-    if (live.version > this.campaign.version || (this.kind && !this.panel?.isHeld?.() && this.stale())) this.reload().catch(() => {});
   };
 
-  /** The stage shows an older state, because its button was held when the state changed. */
-  stale() {
-    return !(this.kind === 'ready' && this.campaign.state === 'ready') && this.kind !== `${this.campaign.state}-${this.campaign.version}`;
+  /** What is said of the press: the receipt, while there is one; else what the record says. Figures come from the live ones. */
+  pressedWords() {
+    const { campaign, receipt, lastLive } = this;
+    const run = campaign.runs[campaign.runs.length - 1];
+    const live = lastLive?.run?.kind === run?.kind && lastLive?.state === 'sending' ? lastLive : null;
+    const shards = live?.shards ?? receipt?.shards ?? 0;
+    const dispatched = Math.max(live?.shards_dispatched ?? 0, receipt?.dispatched ?? 0);
+    if (receipt && run?.kind !== 'resume') return receiptWords(receipt, campaign.pressed ? campaign.state : receipt.state, dispatched, shards);
+    if (run?.kind === 'resume' && campaign.state === 'sending') return `Resumed by ${who(run.stamp.by)} at ${exactly(run.stamp.at)}`;
+    const way = live ? `, ${number(dispatched)} of ${number(shards)} on their way` : '';
+    return `Pressed by ${who(campaign.pressed.by)} at ${exactly(campaign.pressed.at)}${way}`;
   }
+}
+
+/** Two records of one kind have the same stage. */
+function kindOf(campaign) {
+  const { state, armed, runs, version } = campaign;
+  if (state === 'ready') return state;
+  if (state === 'armed') return `armed-${armed.stamp.at}-${runs.length}`;
+  return state === 'sending' ? `sending-${runs.length}` : `${state}-${version}`;
+}
+
+/** An armed record as it is once it was pressed, until it is read. A press makes at least the next version of it. */
+function pressedAs(campaign, { by, at }, run) {
+  if (campaign.state !== 'armed') return campaign;
+  const stamp = { by, at };
+  const made = { kind: 'press', epoch: campaign.epoch + 1, stamp, deadline_at: at + campaign.armed.frozen.deadline_ms };
+  return { ...campaign, version: campaign.version + 1, state: 'sending', pressed: stamp, runs: [...campaign.runs, run?.kind === 'press' ? run : made] };
 }
 
 const stages = {
@@ -99,16 +148,13 @@ const stages = {
   armed: armedStage,
   sending: sendingStage,
   stopping: (page) => ({ node: h('div', {}, stoppingPanel(page.campaign), page.blast.node) }),
-  stopped: (page) => ({ node: h('div', {}, stoppedPanel(page.campaign, page.after), page.blast.node) }),
+  stopped: (page) => ({ node: h('div', {}, stoppedPanel(page), page.blast.node) }),
   done: doneStage,
 };
 
 function armedStage(page) {
   const { campaign } = page;
-  const press = pressPanel(campaign, page.settings, (receipt) => {
-    page.receipt = receipt;
-    page.reload().catch(() => {});
-  });
+  const press = pressPanel(campaign, page.settings, page.pressing);
   const canary = async () => {
     const words = ['One batch in a hundred is sent now, to real devices if the gateways are the real ones. The press then sends the rest.'];
     if (await confirm({ title: 'Send a canary?', words, yes: 'Yes, send one in a hundred' })) page.after(await post(of(campaign.id, '/canary')));
@@ -118,35 +164,24 @@ function armedStage(page) {
     if (await confirm({ title: 'Disarm?', words, yes: 'Yes, disarm' })) page.after(await post(of(campaign.id, '/disarm')));
   };
   const ran = campaign.runs.some((run) => run.kind === 'canary');
-  const lost = h('div', { class: 'lost-note' });
   const node = h('div', { class: 'armed' },
     h('h2', { tabindex: -1 }, `Goes to ${number(count(campaign))} devices of ${number(campaign.snapshot.users)} people`),
-    press.node, lost,
+    press.node,
     h('div', { class: 'row calm' },
       action('Send a canary', canary, { why: whyNot('canary') }), action('Disarm', disarm, { why: whyNot('disarm') })),
     ran && h('div', { class: 'canary' }, h('h3', {}, 'The canary'), page.blast.node));
   const stop = watchPreflight(campaign.id, press.warn, 5000);
-  return { node, isHeld: press.isHeld, stop };
-}
-
-/** What is said of the press: the receipt, while there is one; else what the record says. */
-function pressedWords(page, live) {
-  const { campaign, receipt } = page;
-  const run = campaign.runs[campaign.runs.length - 1];
-  if (receipt && run?.kind === 'press') return receipt.words;
-  if (run?.kind === 'resume' && campaign.state === 'sending') return `Resumed by ${who(run.stamp.by)} at ${exactly(run.stamp.at)}`;
-  const way = live ? `, ${number(live.shards_dispatched)} of ${number(live.shards)} on their way` : '';
-  return `Pressed by ${who(campaign.pressed.by)} at ${exactly(campaign.pressed.at)}${way}`;
+  return { node, isHeld: press.isHeld, armedAt: campaign.armed.stamp.at, stop };
 }
 
 function sendingStage(page) {
-  const words = h('h2', { class: 'receipt', tabindex: -1 }, pressedWords(page));
+  const words = h('h2', { class: 'receipt', tabindex: -1 }, page.pressedWords());
   const ago = h('p', { class: 'quiet' });
-  const node = h('div', {}, h('div', { class: 'outcome' }, icon('good'), h('div', { class: 'grow' }, words, ago), stopButton(page.campaign, page.after)),
+  const node = h('div', {}, h('div', { class: 'outcome' }, icon('good'), h('div', { class: 'grow' }, words, ago), stopButton(page)),
     page.blast.node);
-  const run = page.campaign.runs[page.campaign.runs.length - 1];
-  const live = (live) => {
-    text(words, pressedWords(page, live));
+  const live = () => {
+    const run = page.campaign.runs[page.campaign.runs.length - 1];
+    text(words, page.pressedWords());
     text(ago, `${span(now() - run.stamp.at)} ago`);
   };
   return { node, live };
@@ -157,7 +192,7 @@ function doneStage(page) {
   const books = campaign.books;
   const node = h('div', {}, h('div', { class: 'outcome' }, icon('good'), h('div', {},
     h('h2', { tabindex: -1 }, `Done: ${number(books.accepted)} of ${number(books.devices)} accepted by Apple and Google`),
-    h('p', { class: 'receipt' }, pressedWords(page)),
+    h('p', { class: 'receipt' }, page.pressedWords()),
     h('p', {}, `The last outcome was there at ${exactly(campaign.done_at)}. `, h('a', { href: `/campaigns/${campaign.id}/report` }, 'Report')))),
   page.blast.node);
   return { node };
@@ -196,5 +231,5 @@ export async function campaignPage(id, settings) {
   page.draw(campaign);
   watch(campaign.id, { onLive: page.live, onState: page.blast.become });
   // After a time away nothing is as it was.
-  document.addEventListener('visibilitychange', () => !document.hidden && page.reload().catch(() => {}));
+  document.addEventListener('visibilitychange', () => !document.hidden && page.reload());
 }

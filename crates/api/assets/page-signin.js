@@ -2,13 +2,15 @@
 
 import { h } from './dom.js';
 import { show } from './shell.js';
-import { signIn, signInFirst } from './session.js';
-import { action } from './dom.js';
+import { begin, me, signIn, signInFirst } from './session.js';
+import { action, confirm } from './dom.js';
 
 /** Only a page of ours: a link must not lead elsewhere. */
 function target() {
   const to = new URLSearchParams(location.search).get('to') ?? '/';
-  return /^\/(?![/\\])/.test(to) ? to : '/';
+  // As the browser reads it: tabs and line ends are left out, and more than one way leads to another host.
+  const at = URL.canParse(to, location.origin) ? new URL(to, location.origin) : null;
+  return at?.origin === location.origin ? at.pathname + at.search + at.hash : '/';
 }
 
 async function withToken(token) {
@@ -47,12 +49,19 @@ export async function signInPage() {
   return enter();
 }
 
+/** A link must not make somebody another person behind their back. */
+async function mayReplace() {
+  if (!(await begin().catch(() => false))) return true;
+  const words = [`You are signed in as ${me().name} (${me().role}). With this link you are whoever it was made for, and what you do then stands under that name.`];
+  return confirm({ title: 'Sign in as somebody else?', words, yes: 'Yes, use the link', no: `No, stay ${me().name}` });
+}
+
 async function enter() {
   const given = decodeURIComponent(location.hash.slice(1));
   if (given) history.replaceState(null, '', location.pathname + location.search);
   if (!given) return document.getElementById('token') ? undefined : form();
   try {
-    return await withToken(given);
+    return (await mayReplace()) ? await withToken(given) : location.replace(target());
   } catch (error) {
     return form(error.message);
   }

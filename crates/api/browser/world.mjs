@@ -87,10 +87,11 @@ export async function cable(port) {
 }
 
 export class World {
-  static async begin() {
+  /** With `first`, nobody has a token: `link` is the first administrator's. */
+  static async begin({ first = false } = {}) {
     const world = new World();
     try {
-      await world.start();
+      await world.start(first);
     } catch (error) {
       await world.end();
       throw error;
@@ -98,7 +99,7 @@ export class World {
     return world;
   }
 
-  async start() {
+  async start(first) {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'owl-browser-'));
     this.shots = process.env.OWL_SHOTS ?? path.join(this.dir, 'shots');
     fs.mkdirSync(this.shots, { recursive: true });
@@ -108,11 +109,13 @@ export class World {
     fs.writeFileSync(config, `listen = "127.0.0.1:0"\ndata_dir = ${JSON.stringify(path.join(this.dir, 'data'))}\n`);
     this.admin = `owl_${randomBytes(4).toString('hex')}_${randomBytes(32).toString('base64url')}`;
     this.gateways = await start(owl, ['gateways', '--dir', gateways, '--exit-on-stdin-close'], {}, /^\{/);
-    this.up = await start(owl, ['up', '--config', config, '--stand-ins', path.join(gateways, 'gateways.json')], { OWL_ADMIN_TOKEN: this.admin }, /http:\/\/127\.0\.0\.1:\d+/);
+    const [env, wanted] = first ? [{}, /sign-in#first=/] : [{ OWL_ADMIN_TOKEN: this.admin }, /http:\/\/127\.0\.0\.1:\d+/];
+    this.up = await start(owl, ['up', '--config', config, '--stand-ins', path.join(gateways, 'gateways.json')], env, wanted);
     this.url = this.up.line.match(/http:\/\/127\.0\.0\.1:\d+/)[0];
+    this.link = this.up.line.trim();
     this.control = JSON.parse(fs.readFileSync(path.join(gateways, 'gateways.json'), 'utf8')).admin;
     this.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
-    await this.seed();
+    if (!first) await this.seed();
   }
 
   async end() {
@@ -176,6 +179,14 @@ export class World {
     return id;
   }
 
+  /** Nothing is armed or sending any more, and the gateways answer as usual. */
+  async free() {
+    await this.behave();
+    for (const { id, state } of (await this.ask('GET', '/v1/campaigns')).campaigns) {
+      if (['armed', 'sending'].includes(state)) await this.ask('POST', `/v1/campaigns/${id}/abort`, {});
+    }
+  }
+
   async state(id, wanted) {
     return until(`${id} is ${wanted}`, async () => {
       const campaign = await this.ask('GET', `/v1/campaigns/${id}`);
@@ -183,13 +194,20 @@ export class World {
     });
   }
 
-  /** A page of somebody of a role. */
-  async person(name, role, options = {}) {
+  /** A page of nobody yet. */
+  async visitor(options = {}) {
     const context = await this.browser.newContext({ baseURL: options.url ?? this.url, viewport: { width: 1280, height: 800 }, locale: 'en-GB', ...options });
+    if (process.env.OWL_ASSETS) await context.route('**/assets/*', (route) => route.fulfill({ path: path.join(process.env.OWL_ASSETS, path.basename(new URL(route.request().url()).pathname)) }));
     const page = await context.newPage();
     page.faults = [];
     page.on('pageerror', (error) => page.faults.push(String(error)));
     page.on('console', (said) => /Content Security Policy/i.test(said.text()) && page.faults.push(said.text()));
+    return page;
+  }
+
+  /** A page of somebody of a role. */
+  async person(name, role, options = {}) {
+    const page = await this.visitor(options);
     const { token } = await this.ask('POST', '/v1/tokens', { name, role });
     await page.goto(`/sign-in#${token}`);
     await page.waitForURL((url) => url.pathname === '/');

@@ -17,8 +17,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Room for `{}` and for a field that should not be there, in bytes.
-const EMPTY_BYTES_MAX: usize = 4 * 1024;
+/// Room for `{}`, a few numbers, and for a field that should not be there, in bytes.
+const SMALL_BYTES_MAX: usize = 4 * 1024;
 /// Room for a token or a one-time code, in bytes.
 const SHORT_BYTES_MAX: usize = 1024;
 /// Time for it to arrive.
@@ -144,8 +144,19 @@ pub(crate) struct Empty;
 impl FromRequest<Arc<App>> for Empty {
     type Rejection = Problem;
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let Nothing {} = read_json(request, EMPTY_BYTES_MAX, app.config.limits.request_timeout()).await?;
+        let Small(Nothing {}) = Small::from_request(request, app).await?;
         Ok(Self)
+    }
+}
+
+/// The body of an action that has little to say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Small<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Small<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        read_json(request, SMALL_BYTES_MAX, app.config.limits.request_timeout()).await.map(Self)
     }
 }
 

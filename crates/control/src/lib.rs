@@ -26,7 +26,7 @@ pub use figures::{WorkerFigures, about_ms};
 pub use leave::Leave;
 pub use operations::Edit;
 pub use preflight::{Check, Light, Preflight};
-pub use press::{PressResult, Receipt};
+pub use press::{Meant, PressResult, Receipt};
 pub use receipts::{DeviceReceipt, UserReceipt};
 pub use reconcile::Step;
 pub use redrive::{RedriveRequest, Redriven};

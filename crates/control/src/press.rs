@@ -1,7 +1,7 @@
 //! Press, canary, abort, resume: the four actions that raise the epoch.
 
 use crate::{Control, ControlError, Who};
-use common::campaign::{Campaign, Stamp, State};
+use common::campaign::{Campaign, Decision, Refusal, Stamp, State};
 use common::ids::CampaignId;
 use common::time::UnixMs;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,34 @@ pub enum PressResult {
     Pressed,
     /// Somebody pressed before; nothing was sent twice.
     AlreadyPressed,
+}
+
+/// What a press was meant for. A request may be long on its way, after whoever made it has given up: it must not press what
+/// was armed anew meanwhile, and not long after the hand. What is left out is not looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Meant {
+    /// When the arming was that the button belonged to: `armed.stamp.at` of the campaign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub armed_at: Option<UnixMs>,
+    /// It presses at this time at the latest, by the server's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<UnixMs>,
+}
+
+impl Meant {
+    /// Why an armed campaign is not pressed. One that was pressed answers as ever.
+    fn refuses(&self, campaign: &Campaign, now: UnixMs) -> Option<Refusal> {
+        let armed = campaign.armed.as_ref().filter(|_| campaign.state == State::Armed)?;
+        if self.armed_at.is_some_and(|at| at != armed.stamp.at) {
+            let detail =
+                format!("it was armed anew by {} since: look at it, and press again", armed.stamp.by);
+            return Some(Refusal { code: "armed_anew", detail });
+        }
+        let late = self.not_after.filter(|limit| now > *limit)?;
+        let detail = format!("this press was meant for {} at the latest, and came later", late.rfc3339());
+        Some(Refusal { code: "too_late", detail })
+    }
 }
 
 /// The receipt of a press.
@@ -49,8 +77,21 @@ impl Control {
     /// Why the state does not allow it. Once the gate is written, this answers a receipt even when envelopes are still
     /// missing: the reconciler sends them.
     pub async fn press(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Receipt, ControlError> {
+        self.press_meant(who, id, Meant::default()).await
+    }
+
+    /// The press, unless it was meant for something else.
+    ///
+    /// # Errors
+    /// As of [`Control::press`]; `armed_anew` and `too_late` besides.
+    pub async fn press_meant(
+        self: &Arc<Self>,
+        who: &Who,
+        id: CampaignId,
+        meant: Meant,
+    ) -> Result<Receipt, ControlError> {
         let began = self.clock.mono();
-        let pressed = self.press_now(who, id).await;
+        let pressed = self.press_now(who, id, meant).await;
         PRESS_RECEIPT_SECONDS.observe((), self.clock.mono().saturating_sub(began));
         PRESSES.one(match &pressed {
             Ok(Receipt { result: PressResult::Pressed, .. }) => Pressed::First,
@@ -62,9 +103,17 @@ impl Control {
     }
 
     #[tracing::instrument(name = "press", skip_all, fields(campaign = %id))]
-    async fn press_now(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Receipt, ControlError> {
-        let stamp = || Stamp::new(&who.name, self.clock.now());
-        let changed = self.change(who, "campaign.press", id, |c| c.press(stamp())).await?;
+    async fn press_now(
+        self: &Arc<Self>,
+        who: &Who,
+        id: CampaignId,
+        meant: Meant,
+    ) -> Result<Receipt, ControlError> {
+        let decide = |c: &Campaign| match meant.refuses(c, self.clock.now()) {
+            Some(no) => Decision::Refuse(no),
+            None => c.press(Stamp::new(&who.name, self.clock.now())),
+        };
+        let changed = self.change(who, "campaign.press", id, decide).await?;
         let shards = changed.campaign.frozen().map_or(0, |f| f.shards);
         let dispatched = match changed.campaign.state {
             State::Sending => self.dispatch_or_log(&changed.campaign).await,
@@ -116,12 +165,12 @@ impl Control {
     #[tracing::instrument(name = "resume", skip_all, fields(campaign = %id))]
     pub async fn resume(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Campaign, ControlError> {
         let stamp = || Stamp::new(&who.name, self.clock.now());
-        if let common::campaign::Decision::Refuse(no) = self.get(id).await?.resume(stamp()) {
+        if let Decision::Refuse(no) = self.get(id).await?.resume(stamp()) {
             return Err(no.into());
         }
         if let Some(other) = self.stage(id).await? {
             let detail = format!("the fleet is taken: `{}` is {}", other.name, other.state.label());
-            return Err(common::campaign::Refusal { code: "fleet_taken", detail }.into());
+            return Err(Refusal { code: "fleet_taken", detail }.into());
         }
         let changed = self.change(who, "campaign.resume", id, |c| c.resume(stamp())).await?;
         if changed.by_us && !self.keep_fleet(id).await? {

@@ -4,13 +4,13 @@
 use super::spawned;
 use crate::access::rules::OVERRIDE;
 use crate::access::{Identity, not_permitted};
-use crate::extract::{Caller, Empty, Id, Json};
+use crate::extract::{Caller, Empty, Id, Json, Small};
 use crate::problem::Problem;
 use crate::{App, Shared};
 use axum::extract::{Extension, State};
 use common::campaign::Campaign;
 use common::ids::CampaignId;
-use control::{ArmRequest, Receipt};
+use control::{ArmRequest, Meant, Receipt};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +22,15 @@ fn seen<T>(app: &App, id: CampaignId, done: Result<T, Problem>) -> Answer<T> {
     done.map(axum::Json)
 }
 
-pub(crate) async fn press(State(app): Shared, Id(id): Id, Caller(who): Caller, _: Empty) -> Answer<Receipt> {
+pub(crate) async fn press(
+    State(app): Shared,
+    Id(id): Id,
+    Caller(who): Caller,
+    Small(meant): Small<Meant>,
+) -> Answer<Receipt> {
     let (control, turn) = (Arc::clone(&app.control), app.lanes.press().await);
     let work = async move {
-        let done = control.press(&who, id).await;
+        let done = control.press_meant(&who, id, meant).await;
         turn.end();
         done
     };

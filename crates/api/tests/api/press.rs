@@ -75,3 +75,21 @@ async fn who_pressed_is_in_the_audit_trail() {
         "campaign": id, "result": "armed -> sending"});
     assert_eq!(entry, wanted);
 }
+
+#[tokio::test]
+async fn a_press_for_an_older_arming_or_a_late_one_presses_nothing() {
+    let api = start().await;
+    let id = api.campaign(State::Armed);
+    let armed_at = api.peek(id).armed.unwrap().stamp.at.0;
+    let press = |body: serde_json::Value| api.send(Ask::post(format!("/v1/campaigns/{id}/press"), &body));
+    let stale = press(json!({"armed_at": armed_at - 1})).await;
+    assert_eq!(stale.problem(), (409, "armed_anew".to_owned()));
+    let late = press(json!({"armed_at": armed_at, "not_after": NOW.0 - 1})).await;
+    assert_eq!(late.problem(), (409, "too_late".to_owned()));
+    assert_eq!((api.peek(id).state, api.parts.shards.sent()), (State::Armed, 0));
+    let right = press(json!({"armed_at": armed_at, "not_after": NOW.0})).await.ok();
+    assert_eq!(right["result"], "pressed");
+    // Once it was pressed, each press learns who it was.
+    let again = press(json!({"armed_at": armed_at - 1, "not_after": NOW.0 - 1})).await.ok();
+    assert_eq!(again["result"], "already_pressed");
+}
