@@ -4,7 +4,6 @@ use super::actions::{Decision, Refusal};
 use super::{Campaign, Options, Stamp, State};
 use crate::fleet::Expect;
 use crate::ids::{ContentId, SnapshotId};
-use crate::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,6 +79,7 @@ pub fn second_person_needed(name: &str) -> Refusal {
 mod tests {
     use super::*;
     use crate::content::Content;
+    use crate::time::UnixMs;
 
     #[test]
     fn it_takes_somebody_else_within_the_hour_and_the_same_campaign() {
