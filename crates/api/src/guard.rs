@@ -2,6 +2,7 @@
 //! address does not), and an `Origin`, if there is one, must be the same place.
 
 use crate::App;
+use crate::access::Source;
 use crate::problem::Problem;
 use crate::requests::Peer;
 use axum::extract::{Request, State};
@@ -35,8 +36,9 @@ fn allowed(app: &App, request: &Request) -> Result<(), Problem> {
             return Err(bad_host(why));
         }
     }
+    let https = Source::of(&app.config.access, peer, request.headers()).https;
     match one(request.headers(), &header::ORIGIN)? {
-        Some(origin) if !same_place(origin, &host) => {
+        Some(origin) if !same_place(origin, &host, https) => {
             let why = format!("requests from pages of `{}` are not taken", clip(origin));
             Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", why).at("origin"))
         }
@@ -83,10 +85,11 @@ fn is_listed(app: &App, named: &Authority) -> bool {
     app.config.allowed_hosts.iter().any(fits)
 }
 
-/// Whether an origin is a page of this very host. `null` is nobody's.
-fn same_place(origin: &str, host: &Authority) -> bool {
+/// Whether an origin is a page of this very host. `null` is nobody's; where the request came by TLS, a page in the clear is
+/// whoever's stands between.
+fn same_place(origin: &str, host: &Authority, https: bool) -> bool {
     let (rest, usual_port) = match origin.split_once("://") {
-        Some(("http", rest)) => (rest, 80),
+        Some(("http", rest)) if !https => (rest, 80),
         Some(("https", rest)) => (rest, 443),
         _ => return false,
     };

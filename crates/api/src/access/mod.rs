@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::requests::Peer;
 use attempts::{Attempt, Attempts};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -34,8 +34,14 @@ use rules::{Lets, Rule};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The cookie that holds a browser's token.
-pub(crate) const COOKIE: &str = "owl_session";
+/// The cookie that holds a browser's token. With TLS browsers take this name only from this very host, by TLS: nobody's
+/// page on a neighbouring name can set it.
+pub(crate) fn cookie_name(source: Source) -> &'static str {
+    if source.https { "__Host-owl_session" } else { "owl_session" }
+}
+
+/// For a year a browser that was here by TLS comes in no other way.
+const HSTS: &str = "max-age=31536000";
 
 /// How often the token of somebody who watches is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -89,10 +95,15 @@ pub(crate) async fn check(State(app): State<Arc<App>>, mut request: Request, nex
     let Some(rule) = rules::find(request.method().as_str(), path.as_str()) else {
         return wrong_method(request.method(), path.as_str());
     };
-    match allow(&app, rule, source, request).await {
+    let mut response = match allow(&app, rule, source, request).await {
         Ok(request) => next.run(request).await,
         Err(problem) => problem.into_response(),
+    };
+    // Not on this machine: whatever else runs here under the same name may have no TLS.
+    if source.https && !source.ip.is_loopback() {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
     }
+    response
 }
 
 /// Also what a route would be answered that stands in the router and has no rule.
@@ -177,7 +188,7 @@ async fn authenticate(
     if let Some(text) = bearer(headers)? {
         return identify(app, source, text).await;
     }
-    let text = cookie(headers).ok_or_else(no_token)?;
+    let text = cookie(source, headers)?.ok_or_else(no_token)?;
     // A cookie comes along by itself, so a page of somebody else's must not be where the request came from. An `Origin`
     // that is there is this host's: the guard has looked.
     let safe = matches!(*method, Method::GET | Method::HEAD);
@@ -198,10 +209,18 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(rest.trim())) } else { Err(no_token()) }
 }
 
-fn cookie(headers: &HeaderMap) -> Option<String> {
+fn cookie(source: Source, headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
-    let mut all = lines.flat_map(cookie::Cookie::split_parse).filter_map(Result::ok);
-    all.find(|c| c.name() == COOKIE).map(|c| c.value().to_owned())
+    let all = lines.flat_map(cookie::Cookie::split_parse).filter_map(Result::ok);
+    let mut ours = all.filter(|c| c.name() == cookie_name(source)).map(|c| c.value().to_owned());
+    match (ours.next(), ours.next()) {
+        // One of them is somebody else's, and nobody can say which.
+        (Some(_), Some(_)) => {
+            let why = "there are two session cookies: sign out, and in again";
+            Err(Problem::bad_request("bad_header", why).at("cookie"))
+        }
+        (first, _) => Ok(first),
+    }
 }
 
 fn no_token() -> Problem {

@@ -2,7 +2,7 @@
 
 use super::spawned_port;
 use crate::access::rules::can;
-use crate::access::{COOKIE, Identity, Source, counted, identify};
+use crate::access::{Identity, Source, cookie_name, counted, identify};
 use crate::extract::ShortJson;
 use crate::problem::Problem;
 use crate::views::{FirstCode, FirstSession, SessionView, SignIn};
@@ -89,6 +89,7 @@ fn cookie(app: &App, source: Source, token: &str, expires_at: Option<UnixMs>) ->
 }
 
 fn build(source: Source, token: &str, max_age: time::Duration) -> String {
-    let cookie = Cookie::build((COOKIE, token)).path("/").http_only(true).same_site(SameSite::Strict);
+    let cookie = Cookie::build((cookie_name(source), token)).path("/").http_only(true);
+    let cookie = cookie.same_site(SameSite::Strict);
     cookie.secure(source.https).max_age(max_age).build().to_string()
 }

@@ -6,22 +6,28 @@ use crate::access::TlsFiles;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What a file is told from another by, without reading it.
-type Mark = Option<(SystemTime, u64)>;
+/// What a file is told from another by, without reading it: when it was written and changed, its inode, its size. Also one
+/// that was put in place with an old time, or written twice within the clock's step, is another.
+type Mark = Option<[i64; 6]>;
+/// Both files.
+type Marks = [Mark; 2];
 
 /// The certificate in use.
 pub(super) struct Tls {
     files: TlsFiles,
     config: RwLock<Arc<ServerConfig>>,
+    /// Of the files as they were before the configuration in use was read.
+    opened: Marks,
 }
 
 impl std::fmt::Debug for Tls {
@@ -33,8 +39,9 @@ impl std::fmt::Debug for Tls {
 impl Tls {
     /// Reads the files.
     pub(super) fn open(files: &TlsFiles) -> Result<Self, ApiError> {
+        let opened = marks(files);
         let config = RwLock::new(read(files).map_err(ApiError::Tls)?);
-        Ok(Self { files: files.clone(), config })
+        Ok(Self { files: files.clone(), config, opened })
     }
 
     /// For the next connection.
@@ -42,38 +49,44 @@ impl Tls {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner)).into()
     }
 
-    /// Reads the files again whenever they change, until shutdown.
+    /// Reads the files again whenever they change, until shutdown; what can't be used is tried again each second.
     pub(super) async fn keep_fresh(self: Arc<Self>, shutdown: CancellationToken) {
-        let mut seen = marks(&self.files);
+        let (mut used, mut failed) = (self.opened, self.opened);
         let again = async {
             loop {
                 tokio::time::sleep(EVERY).await;
+                // Taken before the files are read: what changes meanwhile is seen the next time.
                 let now = marks(&self.files);
-                if now != seen {
-                    seen = now;
-                    self.reload();
+                if now == used {
+                    continue;
+                }
+                match self.reload() {
+                    Ok(()) => used = now,
+                    // Certificate and key are two files: between the two writes they don't belong together.
+                    Err(why) if now != failed => {
+                        tracing::warn!(why, "the new certificate can't be used; the old one stays");
+                        failed = now;
+                    }
+                    Err(_) => {}
                 }
             }
         };
         shutdown.run_until_cancelled(again).await;
     }
 
-    fn reload(&self) {
-        match read(&self.files) {
-            Ok(config) => {
-                *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
-                tracing::info!("a new certificate is in use");
-            }
-            // Certificate and key are two files: between the two writes they don't belong together.
-            Err(why) => tracing::warn!(why, "the new certificate can't be used; the old one stays"),
-        }
+    fn reload(&self) -> Result<(), String> {
+        let config = read(&self.files)?;
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        tracing::info!("a new certificate is in use");
+        Ok(())
     }
 }
 
-fn marks(files: &TlsFiles) -> [Mark; 2] {
+fn marks(files: &TlsFiles) -> Marks {
     let mark = |path: &Path| {
         let facts = std::fs::metadata(path).ok()?;
-        Some((facts.modified().ok()?, facts.len()))
+        let (ino, size) = (facts.ino().cast_signed(), facts.size().cast_signed());
+        Some([facts.mtime(), facts.mtime_nsec(), facts.ctime(), facts.ctime_nsec(), ino, size])
     };
     [mark(&files.cert), mark(&files.key)]
 }

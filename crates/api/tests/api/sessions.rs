@@ -187,7 +187,20 @@ async fn a_trusted_balancer_says_who_asks_and_that_it_is_tls() {
         ask.header("x-forwarded-for", "9.9.9.9, 198.51.100.4").header("x-forwarded-proto", "https")
     };
     let reply = api.send(from(sign_in(ADMIN))).await;
-    assert!(reply.header("set-cookie").unwrap().contains("; Secure"));
+    let set = reply.header("set-cookie").unwrap();
+    assert!(set.starts_with("__Host-owl_session=") && set.contains("; Secure; Path=/"), "{set}");
+    assert_eq!(reply.header("strict-transport-security"), Some("max-age=31536000"));
+    let read = |name: &str| {
+        from(Ask::get("/v1/session").nobody().header("sec-fetch-site", "same-origin"))
+            .header("cookie", &format!("{name}={ADMIN}"))
+    };
+    assert_eq!(api.send(read("__Host-owl_session")).await.status, 200);
+    assert_eq!(api.send(read("owl_session")).await.problem(), (401, "no_token".to_owned()));
+    let two = read("__Host-owl_session").header("cookie", "__Host-owl_session=x");
+    assert_eq!(api.send(two).await.problem(), (400, "bad_header".to_owned()));
+    let page = |origin| api.send(from(Ask::get("/v1/session")).header("origin", origin));
+    assert_eq!(page("https://localhost").await.status, 200);
+    assert_eq!(page("http://localhost").await.problem(), (403, "origin_not_allowed".to_owned()));
     api.send(from(Ask::post(format!("/v1/campaigns/{id}/press"), &json!({})))).await.ok();
     api.until("/v1/audit", |r| r.text().contains("campaign.press")).await;
     assert!(api.get("/v1/audit").await.text().contains("\"from\":\"198.51.100.4\""));

@@ -91,6 +91,20 @@ async fn a_certificate_is_served_and_replaced_while_it_runs() {
     }
     assert!(ask(addr, &first, &Ask::get("/healthz")).await.is_err());
 
+    // Put in its place as renewals do, with old times, and the key a while after the certificate.
+    let third = tempfile::tempdir().unwrap();
+    let trusted = new_certificate(third.path());
+    for name in ["cert.pem", "key.pem"] {
+        let (new, old) = (third.path().join(name), dir.path().join(name));
+        let as_old = std::fs::metadata(&old).unwrap().modified().unwrap();
+        std::fs::File::options().write(true).open(&new).unwrap().set_modified(as_old).unwrap();
+        std::fs::rename(&new, &old).unwrap();
+    }
+    let second = trusted;
+    while ask(addr, &second, &Ask::get("/healthz")).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+
     // Who speaks in the clear gets no answer, and nothing breaks.
     let mut clear = TcpStream::connect(addr).await.unwrap();
     clear.write_all(Ask::get("/healthz").head().as_bytes()).await.unwrap();

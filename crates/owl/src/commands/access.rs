@@ -9,6 +9,7 @@ use api::views::{AuditList, FirstSession, NewToken, SessionView, TokenList, Toke
 use clap::{Args, Subcommand};
 use common::access::{Role, Token, TokenId};
 use common::time::{Clock, SystemClock, UnixMs};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
 use std::io::BufRead;
 use std::time::Duration;
@@ -16,11 +17,11 @@ use std::time::Duration;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   owl login http://127.0.0.1:8080 CODE     the one-time code that `owl up` printed: you become the first administrator
-  owl login https://owl.example.com        asks for the token on standard input, so that no shell keeps it
-  owl login 'https://owl.example.com/sign-in#owl_…'    the link that an administrator gave you")]
+  owl login https://owl.example.com        asks for the token, or the link that an administrator gave you
+A token is never given on the command line: every process of this machine sees that, and the shell keeps it.")]
 pub(crate) struct LoginArgs {
-    /// The server, a token or one-time code, or both; or a sign-in link.
-    #[arg(num_args = 0..=2, value_name = "URL|TOKEN|CODE")]
+    /// The server, a one-time code, or both; or the one-time link.
+    #[arg(num_args = 0..=2, value_name = "URL|CODE")]
     what: Vec<String>,
 }
 
@@ -76,6 +77,12 @@ struct Login {
 
 impl Login {
     fn of(args: &LoginArgs, server: &str) -> anyhow::Result<Self> {
+        if args.what.iter().any(|text| text.contains("owl_")) {
+            bail!(
+                "a token on the command line is seen by every process here, and kept by the shell: leave it out, and \
+                 paste it when asked"
+            );
+        }
         let mut login = Self { server: server.to_owned(), secret: None };
         for text in &args.what {
             if let Some((server, secret)) = text.split_once("/sign-in#") {
@@ -89,23 +96,50 @@ impl Login {
         Ok(login)
     }
 
-    fn secret(&self) -> anyhow::Result<String> {
+    /// Asks for it where it was not given; a link that is pasted says which server it is for.
+    fn secret(&mut self) -> anyhow::Result<String> {
         if let Some(secret) = &self.secret {
-            return Ok(secret.strip_prefix("first=").unwrap_or(secret).trim().to_owned());
+            return Ok(bare(secret).to_owned());
         }
-        eprint!("token or one-time code for {}: ", self.server);
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).context("cannot read standard input")?;
-        match line.trim() {
+        eprint!("token, link or one-time code for {} (not shown): ", self.server);
+        let line = secret_line().context("cannot read standard input")?;
+        if let Some((server, _)) = line.split_once("/sign-in#") {
+            self.server = server.trim().to_owned();
+        }
+        match bare(&line) {
             "" => bail!("no token was given"),
             secret => Ok(secret.to_owned()),
         }
     }
 }
 
+/// The secret of what was given: a whole link, what stands behind its `#`, or the secret itself.
+fn bare(text: &str) -> &str {
+    let secret = text.rsplit_once('#').map_or(text, |(_, secret)| secret).trim();
+    secret.strip_prefix("first=").unwrap_or(secret)
+}
+
+/// A line of standard input, which a terminal does not show meanwhile.
+fn secret_line() -> std::io::Result<String> {
+    let stdin = std::io::stdin();
+    let shown = tcgetattr(&stdin).ok();
+    if let Some(mut hidden) = shown.clone() {
+        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(&stdin, OptionalActions::Flush, &hidden)?;
+    }
+    let mut line = String::new();
+    let read = stdin.lock().read_line(&mut line);
+    if let Some(shown) = shown {
+        tcsetattr(&stdin, OptionalActions::Flush, &shown)?;
+    }
+    read.map(|_| line)
+}
+
 pub(crate) fn login(args: &LoginArgs, server: &str, json: bool) -> anyhow::Result<bool> {
-    let login = Login::of(args, server)?;
-    let (server, secret) = (login.server.trim_end_matches('/'), login.secret()?);
+    let mut login = Login::of(args, server)?;
+    let secret = login.secret()?;
+    let server = login.server.trim_end_matches('/');
     let (token, session) = match secret.parse::<Token>() {
         Ok(token) => {
             let session: SessionView = Client::new(server, Some(token.clone())).get("/v1/session")?;

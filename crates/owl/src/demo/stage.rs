@@ -9,7 +9,12 @@ use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Time for `owl up` to listen.
+const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
 /// All roles, running somewhere.
 pub(crate) enum Stage {
@@ -39,7 +44,9 @@ impl Stage {
     pub(crate) fn peak_rss_bytes(&self) -> u64 {
         match self {
             Self::Here(_) => process::peak_rss_bytes(None),
-            Self::Apart(apart) => process::peak_rss_bytes(Some(apart.pid())),
+            Self::Apart(apart) => {
+                apart.ended_peak_rss_bytes.get().max(process::peak_rss_bytes(Some(apart.pid())))
+            }
         }
     }
 
@@ -60,6 +67,7 @@ pub(crate) struct Apart {
     stand_ins: PathBuf,
     token: Token,
     ended_cpu_seconds: Cell<f64>,
+    ended_peak_rss_bytes: Cell<u64>,
 }
 
 impl Apart {
@@ -75,7 +83,8 @@ impl Apart {
         std::fs::write(&stand_ins, serde_json::to_vec(info)?).context("cannot write the gateways' file")?;
         let (child, url) = up(&stand_ins, data_dir, "127.0.0.1:0", token)?;
         let (child, ended_cpu_seconds) = (RefCell::new(child), Cell::new(0.0));
-        Ok(Self { child, url, config, stand_ins, token: token.clone(), ended_cpu_seconds })
+        let (token, ended_peak_rss_bytes) = (token.clone(), Cell::new(0));
+        Ok(Self { child, url, config, stand_ins, token, ended_cpu_seconds, ended_peak_rss_bytes })
     }
 
     fn pid(&self) -> u32 {
@@ -85,6 +94,8 @@ impl Apart {
     /// `kill -9`, and starts it again at the same address.
     pub(crate) fn kill_and_start_again(&self) -> anyhow::Result<()> {
         self.ended_cpu_seconds.set(self.ended_cpu_seconds.get() + process::cpu_seconds(Some(self.pid())));
+        let peak = self.ended_peak_rss_bytes.get().max(process::peak_rss_bytes(Some(self.pid())));
+        self.ended_peak_rss_bytes.set(peak);
         end(&mut self.child.borrow_mut());
         let listen = self.url.trim_start_matches("http://");
         let (child, _) = up(&self.stand_ins, &self.config.data_dir, listen, &self.token)?;
@@ -119,21 +130,35 @@ fn up(stand_ins: &Path, data_dir: &Path, listen: &str, token: &Token) -> anyhow:
         .arg("--data-dir")
         .arg(data_dir)
         .env("OWL_ADMIN_TOKEN", token.expose())
-        .env("RUST_LOG", "error")
+        .env("OWL_LOG", "error")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start `owl up`")?;
-    let mut line = String::new();
-    if let Some(stdout) = child.stdout.take() {
-        let _ = BufReader::new(stdout).read_line(&mut line);
-    }
+    let line = child.stdout.take().map(first_line).unwrap_or_default();
     let said: Value = serde_json::from_str(&line).unwrap_or_default();
     match said.get("listening").and_then(Value::as_str) {
         Some(url) => Ok((child, url.to_owned())),
         None => {
             end(&mut child);
-            bail!("`owl up` did not start; try it by hand with --data-dir {}", data_dir.display())
+            bail!(
+                "`owl up` did not start within {} s; try it by hand with --data-dir {}",
+                STARTS_WITHIN.as_secs(),
+                data_dir.display()
+            )
         }
     }
+}
+
+/// What it says first; nothing when that takes too long.
+fn first_line(stdout: ChildStdout) -> String {
+    let (said, heard) = mpsc::channel();
+    // It ends with the child, at the latest.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line);
+        // Nobody hears it any more when it was too late.
+        let _ = said.send(read.map(|_| line).unwrap_or_default());
+    });
+    heard.recv_timeout(STARTS_WITHIN).unwrap_or_default()
 }

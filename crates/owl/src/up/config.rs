@@ -1,6 +1,6 @@
 //! The configuration of `owl up`: a TOML file, flags on top, every fault reported at once.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use api::access::AccessConfig;
 use common::access::Token;
 use common::secret::Secret;
@@ -62,7 +62,12 @@ impl Config {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("{} is not a configuration", path.display()))
+        toml::from_str(&text).map_err(|e| {
+            let before = text.get(..e.span().map_or(0, |span| span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let (path, why) = (path.display(), unquoted(e.message()));
+            anyhow!("{path} is not a configuration: line {line}: {why}")
+        })
     }
 
     /// A token that needs no table, from the environment: it wins over the file's.
@@ -133,6 +138,11 @@ impl Config {
         self.fcm.iter_mut().for_each(|fcm| at_least(&mut fcm.connections, 100));
         self
     }
+}
+
+/// The parser's words, without the line that it would show: a token may stand there.
+fn unquoted(why: &str) -> &str {
+    if why.contains("owl_") { "what stands there is not shown: it may hold a token" } else { why }
 }
 
 /// Devices that a demo's lane holds at most: what a process that dies may leave in doubt.

@@ -2,9 +2,10 @@
 
 use super::support::{Process, stranger};
 use serde_json::Value;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 /// Somebody with a home of their own, at one server.
 struct Person<'a> {
@@ -23,6 +24,16 @@ impl Person<'_> {
         let out = self.run(args);
         assert_eq!(out.status.code(), Some(0), "owl {args:?}: {}", String::from_utf8_lossy(&out.stderr));
         serde_json::from_slice(&out.stdout).unwrap()
+    }
+
+    fn types(&self, args: &[&str], line: &str) {
+        let mut command = stranger();
+        command.env("XDG_CONFIG_HOME", self.home).args(["--json", "--server", self.server]).args(args);
+        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = pipes.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+        let out = child.wait_with_output().unwrap();
+        assert!(out.status.success(), "owl {args:?}: {}", String::from_utf8_lossy(&out.stderr));
     }
 
     fn bad(&self, args: &[&str]) -> String {
@@ -64,7 +75,13 @@ fn the_first_administrator_lets_others_in() {
 
     let made = ada.good(&["token", "create", "--name", "Bea", "--role", "marketer", "--expires", "30d"]);
     let token = text(&made, "token");
-    bea.good(&["login", &format!("{server}{}", text(&made, "link"))]);
+    let link = format!("{server}{}", text(&made, "link"));
+    for told in [link.as_str(), token] {
+        let refused = bea.bad(&["login", told]);
+        assert!(refused.contains("paste it when asked") && !refused.contains(&token[13..]), "{refused}");
+    }
+    bea.types(&["login", &server], &link);
+    bea.types(&["login", &server], token);
     assert_eq!(text(&bea.good(&["whoami"]), "name"), "Bea");
     let refused = bea.bad(&["campaign", "create", "--name", "c", "--title", "Hi"]);
     assert!(refused.contains("engineer, load-tester, admin"), "{refused}");
@@ -93,4 +110,20 @@ fn the_first_administrator_lets_others_in() {
     let again = Person { home: &bea_home, server: text(&second.first, "listening") };
     let session = again.good(&["--token-file", token_file.to_str().unwrap(), "whoami"]);
     assert_eq!(text(&session, "name"), "first administrator");
+}
+
+#[test]
+fn a_fault_in_the_configuration_does_not_show_the_token_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("owl.toml");
+    let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    for fault in
+        ["[access]\nadmin_token = \"TOKEN", "[access]\nadmin_tokn = \"TOKEN\"", "\naccess = \"TOKEN\""]
+    {
+        std::fs::write(&config, fault.replace("TOKEN", &format!("owl_0ad41000_{secret}"))).unwrap();
+        let out = stranger().args(["up", "--config"]).arg(&config).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(!out.status.success() && said.contains("line 2"), "{said}");
+        assert!(!said.contains(secret), "{said}");
+    }
 }
