@@ -102,9 +102,9 @@ impl Control {
         let mono = self.clock.mono();
         let devices = campaign.snapshot.as_ref().map_or(0, SnapshotRef::device_count);
         let moving = matches!(campaign.state, State::Armed | State::Sending | State::Stopping);
-        let reading = self.counted.with(campaign.id, |known| {
-            known.reading(first, moving && known.seen.0 < devices, mono)
-        });
+        let reading = self
+            .counted
+            .with(campaign.id, |known| known.reading(first, moving && known.seen.0 < devices, mono));
         let rows = self.backend.fleet.counters(campaign.id, reading.from).await?;
         let now = self.clock.now().0.div_euclid(1000);
         Ok(self.counted.with(campaign.id, |known| {
