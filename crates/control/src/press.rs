@@ -40,7 +40,8 @@ impl Meant {
     fn refuses(&self, campaign: &Campaign, now: UnixMs) -> Option<Refusal> {
         let armed = campaign.armed.as_ref().filter(|_| campaign.state == State::Armed)?;
         if self.armed_at.is_some_and(|at| at != armed.stamp.at) {
-            let detail = format!("it was armed anew by {} since: look at it, and press again", armed.stamp.by);
+            let detail =
+                format!("it was armed anew by {} since: look at it, and press again", armed.stamp.by);
             return Some(Refusal { code: "armed_anew", detail });
         }
         let late = self.not_after.filter(|limit| now > *limit)?;
