@@ -1,7 +1,7 @@
 //! What handlers take from a request, each with its fault named: the campaign's id, who asks, parameters, a JSON body.
 
 use crate::App;
-use crate::access::{Identity, Source};
+use crate::access::{Identity, Source, leave};
 use crate::problem::Problem;
 use crate::stream::BodyReader;
 use crate::views::Nothing;
@@ -18,7 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Room for `{}`, a few numbers, and for a field that should not be there, in bytes.
-const SHORT_BYTES_MAX: usize = 4 * 1024;
+const SMALL_BYTES_MAX: usize = 4 * 1024;
+/// Room for a token or a one-time code, in bytes.
+const SHORT_BYTES_MAX: usize = 1024;
+/// Time for it to arrive.
+const SHORT_WITHIN: Duration = Duration::from_secs(2);
 
 /// A part of the path, by its name in the route.
 async fn segment<T: FromStr>(parts: &mut Parts, name: &'static str) -> Result<T, Problem>
@@ -84,15 +88,16 @@ impl<S: Sync> FromRequestParts<S> for TokenPath {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller(pub(crate) Who);
 
-impl<S: Sync> FromRequestParts<S> for Caller {
+impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let (Some(Identity(record)), Some(source)) =
             (parts.extensions.get::<Identity>(), parts.extensions.get::<Source>())
         else {
             return Err(Problem::internal("a route without a rule asks who it is"));
         };
-        Ok(Self(Who { name: record.name.clone(), from: source.ip.to_string() }))
+        let who = Who::at(&record.name, &source.ip.to_string());
+        Ok(Self(Who { leave: leave(app, record), ..who }))
     }
 }
 
@@ -120,6 +125,18 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     }
 }
 
+/// A JSON body that anybody may send: short, and soon there.
+#[derive(Clone, Debug)]
+pub(crate) struct ShortJson<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for ShortJson<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let within = SHORT_WITHIN.min(app.config.limits.request_timeout());
+        read_json(request, SHORT_BYTES_MAX, within).await.map(Self)
+    }
+}
+
 /// The body `{}` of an action that has nothing to say.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Empty;
@@ -127,19 +144,19 @@ pub(crate) struct Empty;
 impl FromRequest<Arc<App>> for Empty {
     type Rejection = Problem;
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let Short(Nothing {}) = Short::from_request(request, app).await?;
+        let Small(Nothing {}) = Small::from_request(request, app).await?;
         Ok(Self)
     }
 }
 
 /// The body of an action that has little to say.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Short<T>(pub(crate) T);
+pub(crate) struct Small<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<Arc<App>> for Short<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Small<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        read_json(request, SHORT_BYTES_MAX, app.config.limits.request_timeout()).await.map(Self)
+        read_json(request, SMALL_BYTES_MAX, app.config.limits.request_timeout()).await.map(Self)
     }
 }
 

@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// People signing in at once (ours): a sign-in is one look into memory.
+const SIGN_INS_MAX: usize = 16;
+
 /// Which budget a route draws on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
@@ -22,6 +25,8 @@ pub(crate) enum Lane {
     Upload,
     /// What reads much.
     Heavy,
+    /// Signing in, which needs no token: strangers stand in nobody's way but each other's.
+    SignIn,
     /// The rest.
     Light,
 }
@@ -42,6 +47,7 @@ pub(crate) struct Lanes {
     arm: Budget,
     upload: Budget,
     heavy: Budget,
+    sign_in: Budget,
     light: Budget,
 }
 
@@ -70,6 +76,7 @@ impl Lanes {
             arm: budget(Some(limits.arms_max), None),
             upload: budget(Some(limits.uploads_max), None),
             heavy: budget(Some(limits.heavy_max), Some(limits.heavy_timeout_ms)),
+            sign_in: budget(Some(SIGN_INS_MAX), usual),
             light: budget(Some(limits.requests_max), usual),
         }
     }
@@ -90,6 +97,7 @@ impl Lanes {
             Lane::Arm => &self.arm,
             Lane::Upload => &self.upload,
             Lane::Heavy => &self.heavy,
+            Lane::SignIn => &self.sign_in,
             Lane::Light => &self.light,
         }
     }
@@ -120,6 +128,7 @@ fn overloaded(lane: Lane) -> Problem {
     let what = match lane {
         Lane::Upload => "as many uploads as allowed are under way",
         Lane::Arm => "as many armings as allowed are waiting for the fleet",
+        Lane::SignIn => "as many people as allowed are signing in",
         Lane::Heavy => "as many reports and listings as allowed are being made",
         Lane::Button | Lane::Light => "as many requests as allowed are under way",
     };

@@ -35,7 +35,7 @@ pub struct Problem {
     pub preflight: Option<Box<Preflight>>,
     /// Seconds to wait before trying again, where they are known; told in `Retry-After`.
     #[serde(skip)]
-    pub retry_after_s: Option<u64>,
+    pub retry_after_s: Option<u16>,
     /// The request's id, as in the logs and in `x-request-id`.
     pub instance: Box<str>,
 }
@@ -118,7 +118,7 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     headers.remove(header::CONTENT_LENGTH);
     let retry = (problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16()).then_some(1);
-    if let Some(seconds) = problem.retry_after_s.or(retry) {
+    if let Some(seconds) = problem.retry_after_s.map(u64::from).or(retry) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if problem.status == StatusCode::UNAUTHORIZED.as_u16() {
@@ -129,12 +129,21 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     response
 }
 
+/// Most refusals are about the campaign's state; some about who asks.
+fn refused(code: &str) -> StatusCode {
+    match code {
+        "not_permitted" => StatusCode::FORBIDDEN,
+        "token_expired" | "token_revoked" => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
 impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
         let detail = error.to_string();
         match error {
             ControlError::NotFound(_) => Self::not_found(detail),
-            ControlError::Refused(no) => Self::new(StatusCode::CONFLICT, no.code, detail),
+            ControlError::Refused(no) => Self::new(refused(no.code), no.code, detail),
             ControlError::BadField(bad) => Self::bad_field(bad.field, bad.why),
             ControlError::NotReady(preflight) => {
                 let problem = Self::new(StatusCode::CONFLICT, "not_ready", detail);

@@ -343,7 +343,8 @@ pub trait Tokens: Send + Sync {
     async fn update(&self, next: &TokenRecord) -> Result<Written, PortError>;
     /// Reads one, with all that was written before.
     async fn get(&self, id: TokenId) -> Result<Option<TokenRecord>, PortError>;
-    /// Every record, with all that was written before, by id.
+    /// Every record, with all that was written before, by id. One that can't be read is left out with a warning: it must not
+    /// hide that another was revoked.
     async fn list(&self) -> Result<Vec<TokenRecord>, PortError>;
 }
 

@@ -148,7 +148,9 @@ impl Control {
         let expect = request.expect.or(scaled.as_ref());
         let stamp = || Stamp::new(&who.name, self.clock.now());
         let decide = |c: &Campaign| match c.arm(stamp(), expect.clone(), request.overrides.clone()) {
-            Decision::Change(_) if request.second_person && !c.is_second(&who.name, self.clock.now()) => {
+            Decision::Change(_)
+                if request.second_person && !c.is_second(&stamp(), &expect, &request.overrides) =>
+            {
                 Decision::Refuse(second_person_needed(&c.name))
             }
             decision => decision,
@@ -157,7 +159,8 @@ impl Control {
         match decide(&self.get(id).await?) {
             Decision::Refuse(no) => {
                 if no.code == second_person_needed("").code {
-                    self.change(who, "campaign.arm_first", id, |c| c.first_of_two(stamp())).await?;
+                    let note = |c: &Campaign| c.first_of_two(stamp(), &expect, &request.overrides);
+                    self.change(who, "campaign.arm_first", id, note).await?;
                 }
                 return Err(no.into());
             }
@@ -168,18 +171,20 @@ impl Control {
         let give_up = self.clock.mono() + Duration::from_millis(request.wait_ms);
         loop {
             let campaign = self.get(id).await?;
+            who.leave.check(&campaign)?;
             let preflight = self.checks(&campaign, &expect.clone().into(), &request.overrides).await?;
             if preflight.go {
-                let checked = (campaign.content_id, campaign.snapshot.as_ref().map(|s| s.id));
-                let unchanged = |c: &Campaign| (c.content_id, c.snapshot.as_ref().map(|s| s.id)) == checked;
-                let decide = |c: &Campaign| if unchanged(c) { decide(c) } else { changed_meanwhile() };
+                let what =
+                    |c: &Campaign| (c.content_id, c.snapshot.as_ref().map(|s| s.id), c.options.clone());
+                let checked = what(&campaign);
+                let decide = |c: &Campaign| if what(c) == checked { decide(c) } else { changed_meanwhile() };
                 let armed = self.change(who, "campaign.arm", id, decide).await?;
                 if armed.by_us && !self.keep_fleet(id).await? {
-                    self.disarm(who, id).await?;
+                    self.disarm(&who.taking_back(), id).await?;
                     return Err(lost_fleet().into());
                 }
                 if armed.by_us && self.was_scaled_since(scaled.as_ref()).await? {
-                    self.disarm(who, id).await?;
+                    self.disarm(&who.taking_back(), id).await?;
                     return Err(scaled_meanwhile().into());
                 }
                 return Ok(armed.campaign);
@@ -202,7 +207,8 @@ impl Control {
 
 fn changed_meanwhile() -> Decision {
     let detail =
-        "its content or audience was changed while it was being armed: look at it, and arm again".to_owned();
+        "its content, options or audience were changed while it was being armed: look at it, and arm again"
+            .to_owned();
     Decision::Refuse(Refusal { code: "changed", detail })
 }
 

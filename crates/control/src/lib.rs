@@ -9,6 +9,7 @@ mod counted;
 mod dispatch;
 mod error;
 mod figures;
+mod leave;
 mod measure;
 mod operations;
 pub mod preflight;
@@ -22,6 +23,7 @@ mod status;
 pub use arm::ArmRequest;
 pub use error::ControlError;
 pub use figures::{WorkerFigures, about_ms};
+pub use leave::Leave;
 pub use operations::Edit;
 pub use preflight::{Check, Light, Preflight};
 pub use press::{Meant, PressResult, Receipt};
@@ -36,19 +38,27 @@ use common::time::Clock;
 use std::sync::Arc;
 
 /// Who asks, and from where: for the record and the audit trail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Who {
     /// The person's name.
     pub name: String,
     /// The address that the request came from.
     pub from: String,
+    /// Asked before each write.
+    pub leave: Leave,
 }
 
 impl Who {
     /// A name without an address: the service itself, or a test.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), from: "-".to_owned() }
+        Self::at(name, "-")
+    }
+
+    /// A name and an address.
+    #[must_use]
+    pub fn at(name: &str, from: &str) -> Self {
+        Self { name: name.to_owned(), from: from.to_owned(), leave: Leave::default() }
     }
 }
 

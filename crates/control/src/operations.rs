@@ -156,7 +156,8 @@ impl Control {
     ) -> Result<Changed, ControlError> {
         for _ in 0..TRIES {
             let campaign = self.get(id).await?;
-            let next = match decide(&campaign) {
+            let allowed = who.leave.check(&campaign);
+            let next = match allowed.map_or_else(Decision::Refuse, |()| decide(&campaign)) {
                 Decision::Same => {
                     self.audit(who, action, Some(id), format!("{} already", campaign.state.label()));
                     return Ok(Changed { campaign, by_us: false });

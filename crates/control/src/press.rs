@@ -174,7 +174,7 @@ impl Control {
         }
         let changed = self.change(who, "campaign.resume", id, |c| c.resume(stamp())).await?;
         if changed.by_us && !self.keep_fleet(id).await? {
-            self.change(who, "campaign.abort", id, |c| c.abort(stamp())).await?;
+            self.change(&who.taking_back(), "campaign.abort", id, |c| c.abort(stamp())).await?;
             return Err(crate::arm::lost_fleet().into());
         }
         self.dispatch_or_log(&changed.campaign).await;

@@ -1,6 +1,6 @@
 //! Wrong tokens, counted by source: so many a minute, then the source has to wait. The memory is fixed, whoever tries
 //! from however many addresses: sources share slots by a hash that nobody outside can foresee. Who shares a slot with an
-//! attacker loses nothing, for a right token is never looked up here.
+//! attacker loses next to nothing: a right token that this process knows is never looked up here.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -66,11 +66,21 @@ impl Default for Attempts {
 }
 
 impl Attempts {
+    fn place(&self, source: IpAddr) -> usize {
+        self.hash.hash_one(network(source)) as usize % SLOTS
+    }
+
+    /// Whether one more wrong token from this source would be refused.
+    pub(crate) fn are_over(&self, source: IpAddr, now: Duration) -> bool {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = counts.slots.get(self.place(source));
+        slot.is_some_and(|s| s.wrong >= WRONG_MAX && now.saturating_sub(s.began) < WINDOW)
+    }
+
     /// Counts a wrong token from this source at this time of the monotonic clock.
     pub(crate) fn wrong(&self, source: IpAddr, now: Duration) -> Attempt {
-        let place = self.hash.hash_one(network(source)) as usize % SLOTS;
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((wrong, wait)) = counts.slots.get_mut(place).map(|slot| slot.count(now)) else {
+        let Some((wrong, wait)) = counts.slots.get_mut(self.place(source)).map(|slot| slot.count(now)) else {
             return Attempt::Counted;
         };
         if wrong <= WRONG_MAX {
@@ -102,8 +112,10 @@ mod tests {
         let attempts = Attempts::default();
         let at = |s| Duration::from_secs(s);
         for n in 0..10 {
+            assert!(!attempts.are_over(ip("192.0.2.1"), at(100 + n)));
             assert_eq!(attempts.wrong(ip("192.0.2.1"), at(100 + n)), Attempt::Counted);
         }
+        assert!(attempts.are_over(ip("192.0.2.1"), at(159)) && !attempts.are_over(ip("192.0.2.1"), at(160)));
         let refused = |wait, audit| Attempt::Refused { wait: at(wait), audit };
         assert_eq!(attempts.wrong(ip("192.0.2.1"), at(110)), refused(50, true));
         assert_eq!(attempts.wrong(ip("192.0.2.1"), at(111)), refused(49, false));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The `access` section.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessConfig {
     /// A token that is good without standing in the table: for the first administrator, and for when the table is gone.
@@ -17,9 +17,17 @@ pub struct AccessConfig {
     pub second_person: bool,
     /// Balancers whose word about a request's source and scheme is taken (`X-Forwarded-For`, `X-Forwarded-Proto`).
     pub trusted_proxies: Vec<IpNet>,
+    /// How many balancers a request comes through: the client's address is this entry of `X-Forwarded-For`, from the right.
+    pub proxies: u8,
     /// Certificate and key; without them it speaks plain HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFiles>,
+}
+
+impl Default for AccessConfig {
+    fn default() -> Self {
+        Self { admin_token: None, second_person: false, trusted_proxies: Vec::new(), proxies: 1, tls: None }
+    }
 }
 
 /// PEM files, read again when they change.
@@ -43,6 +51,10 @@ impl AccessConfig {
         let mut faults = Vec::new();
         if let Some(Err(why)) = self.admin_token.as_ref().map(|text| text.expose().parse::<Token>()) {
             faults.push(("access.admin_token".to_owned(), why.to_string()));
+        }
+        if self.proxies == 0 {
+            let why = "is 0; where there is no balancer, leave access.trusted_proxies empty".to_owned();
+            faults.push(("access.proxies".to_owned(), why));
         }
         faults
     }

@@ -3,7 +3,7 @@
 
 use common::access::{Stale, Token, TokenId, TokenRecord};
 use common::ports::{Backend, PortError};
-use common::time::Clock;
+use common::time::{Clock, UnixMs};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -26,8 +26,16 @@ pub(crate) enum Refused {
     Wrong,
     /// Its secret is right.
     Stale(Stale),
-    /// It is not known here, and the table does not answer.
+    /// It is not known here, and the table does not answer or can't be asked just now.
     Unreachable(PortError),
+}
+
+fn unreachable(why: &str) -> Refused {
+    Refused::Unreachable(PortError::Unavailable { what: "the table of tokens", why: why.to_owned() })
+}
+
+fn too_slow() -> String {
+    format!("no answer within {} ms", LOOKUP.as_millis())
 }
 
 /// What this process knows.
@@ -68,12 +76,13 @@ impl Keys {
         self.configured.is_some()
     }
 
-    /// The record of a token that is good now.
+    /// The record of a token that is good now. One that is not known here is looked up, if its source may.
     pub(crate) async fn check(
         &self,
         backend: &Backend,
         clock: &dyn Clock,
         token: &Token,
+        may_look_up: impl FnOnce() -> bool,
     ) -> Result<Arc<TokenRecord>, Refused> {
         let hash = token.hash();
         let fits = |record: &Arc<TokenRecord>| record.hash.matches(&hash);
@@ -82,6 +91,7 @@ impl Keys {
         }
         let record = match self.get(token.id()) {
             Some(record) => Some(record),
+            None if !may_look_up() => None,
             None => self.look_up(backend, clock, token.id()).await?,
         };
         let record = record.filter(fits).ok_or(Refused::Wrong)?;
@@ -89,36 +99,39 @@ impl Keys {
         Ok(record)
     }
 
+    /// Whether a token that was good before is good now, as far as is known here.
+    pub(crate) fn still_good(&self, id: TokenId, now: UnixMs) -> Result<(), Stale> {
+        self.get(id).map_or(Ok(()), |record| record.good(now))
+    }
+
     fn get(&self, id: TokenId) -> Option<Arc<TokenRecord>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    /// One that this process has not seen yet: another may have made it a moment ago.
+    /// One that this process has not seen yet: another may have made it a moment ago. Whatever keeps it from looking, it
+    /// never says that a token is wrong that it did not look at.
     async fn look_up(
         &self,
         backend: &Backend,
         clock: &dyn Clock,
         id: TokenId,
     ) -> Result<Option<Arc<TokenRecord>>, Refused> {
-        if !self.may_look_up(clock.mono()) {
-            return Ok(None);
+        if self.away.load(Ordering::Relaxed) {
+            return Err(unreachable("it did not answer at the last look"));
+        }
+        if !self.take_look_up(clock.mono()) {
+            return Err(unreachable("too many tokens that are not known here were looked up this second"));
         }
         let found = match tokio::time::timeout(LOOKUP, backend.tokens.get(id)).await {
             Ok(found) => found.map_err(Refused::Unreachable)?,
-            Err(_) => {
-                let why = format!("no answer within {} ms", LOOKUP.as_millis());
-                return Err(Refused::Unreachable(PortError::Unavailable {
-                    what: "the table of tokens",
-                    why,
-                }));
-            }
+            Err(_) => return Err(unreachable(&too_slow())),
         };
         let Some(record) = found else { return Ok(None) };
         self.learn([record]);
         Ok(self.get(id))
     }
 
-    fn may_look_up(&self, now: Duration) -> bool {
+    fn take_look_up(&self, now: Duration) -> bool {
         let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
         if now.saturating_sub(lookups.0) >= Duration::from_secs(1) {
             *lookups = (now, 0);
@@ -138,30 +151,27 @@ impl Keys {
         }
     }
 
-    /// Reads the whole table.
+    /// Reads the whole table, within a time: one that does not answer keeps nobody from starting, nor the next look.
     pub(crate) async fn refresh(&self, backend: &Backend) {
-        let away = match backend.tokens.list().await {
-            Ok(records) => {
+        let away = match tokio::time::timeout(LOOKUP, backend.tokens.list()).await {
+            Ok(Ok(records)) => {
                 self.learn(records);
                 None
             }
-            Err(error) => Some(error),
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(too_slow()),
         };
         let was_away = self.away.swap(away.is_some(), Ordering::Relaxed);
         // Each change once, and not each look.
         match (was_away, away) {
             (false, Some(error)) => {
-                tracing::warn!(%error, "the table of tokens can't be read: known tokens stay good, also revoked ones");
+                tracing::warn!(
+                    error,
+                    "the table of tokens can't be read: known tokens stay good, also revoked ones"
+                );
             }
             (true, None) => tracing::info!("the table of tokens is back"),
             _ => {}
-        }
-    }
-
-    /// Reads the whole table, at the start: a table that does not answer does not keep the API from starting.
-    pub(crate) async fn refresh_within(&self, backend: &Backend) {
-        if tokio::time::timeout(LOOKUP, self.refresh(backend)).await.is_err() {
-            tracing::warn!("the table of tokens does not answer: only the configuration's token is known");
         }
     }
 

@@ -24,16 +24,21 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::access::{Role, Stale, Token, TokenId, TokenRecord};
-use control::Who;
+use common::campaign::Refusal;
+use control::{ControlError, Leave, Who};
 use first::First;
 use keys::Refused;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use rules::{Lets, Rule};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The cookie that holds a browser's token.
 pub(crate) const COOKIE: &str = "owl_session";
+
+/// How often the token of somebody who watches is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What this process knows about who may do what.
 #[derive(Debug)]
@@ -114,6 +119,23 @@ async fn allow(app: &App, rule: &Rule, source: Source, mut request: Request) -> 
     Ok(request)
 }
 
+/// Whether the token behind a request is still good, and the campaign one that its role may touch: asked again right before
+/// each write, because an arming waits for minutes. From memory.
+pub(crate) fn leave(app: &Arc<App>, record: &TokenRecord) -> Leave {
+    let (app, id, role) = (Arc::clone(app), record.id, record.role);
+    Leave::asking(move |campaign| {
+        app.access.keys.still_good(id, app.control.clock().now()).map_err(no_longer)?;
+        may_touch(role, campaign.content.silent)
+    })
+}
+
+/// Ends when a token is no longer good, within about two seconds: what streams for hours is held against it.
+pub(crate) async fn ended(app: Arc<App>, record: Arc<TokenRecord>) {
+    while app.access.keys.still_good(record.id, app.control.clock().now()).is_ok() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
 /// The answer to somebody whose role does not do this.
 pub(crate) fn not_permitted(record: &TokenRecord, action: &str, lets: Lets) -> Problem {
     let (name, role) = (&record.name, record.role);
@@ -133,11 +155,16 @@ async fn only_silent(app: &App, request: Request) -> Result<Request, Problem> {
 
 /// Refuses a load-tester what people would see.
 pub(crate) fn loud(role: Role, silent: bool) -> Result<(), Problem> {
+    may_touch(role, silent).map_err(|no| ControlError::from(no).into())
+}
+
+/// As [`loud`], for whoever asks right before a write.
+pub(crate) fn may_touch(role: Role, silent: bool) -> Result<(), Refusal> {
     if silent || role != Role::LoadTester {
         return Ok(());
     }
     let why = "people would see this campaign: a load-tester works with silent ones only (an empty payload)";
-    Err(Problem::new(StatusCode::FORBIDDEN, "not_permitted", why))
+    Err(Refusal { code: "not_permitted", detail: why.to_owned() })
 }
 
 /// Who asks, by a bearer token or the browser's cookie.
@@ -182,6 +209,20 @@ fn no_token() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "no_token", why)
 }
 
+/// Why a token whose secret was right opens nothing.
+pub(crate) fn no_longer(stale: Stale) -> Refusal {
+    let (code, detail) = match stale {
+        Stale::Expired(at) => {
+            let why = format!("this token ended at {}: ask an administrator for another", at.rfc3339());
+            ("token_expired", why)
+        }
+        Stale::Revoked(by) => {
+            ("token_revoked", format!("this token was revoked by {} at {}", by.by, by.at.rfc3339()))
+        }
+    };
+    Refusal { code, detail }
+}
+
 fn wrong(code: &str, why: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, code, why)
 }
@@ -189,18 +230,13 @@ fn wrong(code: &str, why: impl Into<String>) -> Problem {
 /// Whose token this is. A wrong one is counted; a right one never is.
 pub(crate) async fn identify(app: &App, source: Source, text: &str) -> Result<Arc<TokenRecord>, Problem> {
     let Ok(token) = text.parse::<Token>() else { return Err(counted(app, source, "bad_token")) };
-    let checked = app.access.keys.check(app.control.backend(), &**app.control.clock(), &token).await;
+    let (backend, clock) = (app.control.backend(), app.control.clock());
+    let may_look_up = || !app.access.attempts.are_over(source.ip, clock.mono());
+    let checked = app.access.keys.check(backend, &**clock, &token, may_look_up).await;
     match checked {
         Ok(record) => Ok(record),
         Err(Refused::Wrong) => Err(counted(app, source, "bad_token")),
-        Err(Refused::Stale(Stale::Expired(at))) => {
-            let why = format!("this token ended at {}: ask an administrator for another", at.rfc3339());
-            Err(wrong("token_expired", why))
-        }
-        Err(Refused::Stale(Stale::Revoked(by))) => {
-            let why = format!("this token was revoked by {} at {}", by.by, by.at.rfc3339());
-            Err(wrong("token_revoked", why))
-        }
+        Err(Refused::Stale(stale)) => Err(ControlError::from(no_longer(stale)).into()),
         Err(Refused::Unreachable(error)) => Err(error.into()),
     }
 }
@@ -214,14 +250,14 @@ pub(crate) fn counted(app: &App, source: Source, code: &str) -> Problem {
         Attempt::Counted => wrong(code, "this token is not known"),
         Attempt::Refused { wait, audit } => {
             if audit {
-                let who = Who { name: "-".to_owned(), from: source.ip.to_string() };
+                let who = Who::at("-", &source.ip.to_string());
                 let result = "refused: too_many_attempts".to_owned();
                 app.control.audit(&who, "session.refused", None, result);
             }
             let seconds = wait.as_secs() + 1;
             let why = format!("too many wrong tokens from your address: wait {seconds} s");
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", why);
-            Problem { retry_after_s: Some(seconds), ..problem }
+            Problem { retry_after_s: u16::try_from(seconds).ok(), ..problem }
         }
     }
 }

@@ -25,33 +25,27 @@ impl Source {
         let Some(peer) = peer else {
             return Self { ip: Ipv4Addr::UNSPECIFIED.into(), https: false, local: false };
         };
-        let trusted = |ip: &IpAddr| config.trusted_proxies.iter().any(|net| net.contains(ip));
+        let trusted = config.trusted_proxies.iter().any(|net| net.contains(&peer.remote));
         let forwarded = headers.contains_key(FORWARDED_FOR);
-        if !trusted(&peer.remote) {
+        if !trusted {
             let local = peer.remote.is_loopback() && !forwarded;
             return Self { ip: peer.remote, https: peer.tls, local };
         }
         let https =
             peer.tls || last(headers, FORWARDED_PROTO).is_some_and(|p| p.eq_ignore_ascii_case("https"));
-        let ip = client(headers, trusted).unwrap_or(peer.remote);
+        let ip = client(headers, config.proxies).unwrap_or(peer.remote);
         Self { ip, https, local: ip.is_loopback() && !forwarded }
     }
 }
 
-/// The last address that no trusted balancer has: each appends the one it was talked to from, and what stands before is
-/// anybody's word.
-fn client(headers: &HeaderMap, trusted: impl Fn(&IpAddr) -> bool) -> Option<IpAddr> {
-    let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|v| v.to_str().ok()).collect();
-    let mut found = None;
-    for text in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        let Ok(ip) = text.trim().parse::<IpAddr>() else { break };
-        let ip = ip.to_canonical();
-        found = Some(ip);
-        if !trusted(&ip) {
-            break;
-        }
-    }
-    found
+/// The address that the outermost of so many balancers was talked to from: each appends one, and what stands before is
+/// anybody's word. Read as bytes: a client's line that is no text does not hide what a balancer appended.
+fn client(headers: &HeaderMap, balancers: u8) -> Option<IpAddr> {
+    let lines: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).iter().map(|v| v.as_bytes()).collect();
+    let mut entries = lines.iter().rev().flat_map(|line| line.rsplit(|b| *b == b','));
+    let entry = entries.nth(usize::from(balancers).checked_sub(1)?)?;
+    let ip: IpAddr = std::str::from_utf8(entry).ok()?.trim().parse().ok()?;
+    Some(ip.to_canonical())
 }
 
 fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -61,15 +55,20 @@ fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     fn seen(remote: &str, headers: &[(&'static str, &str)]) -> (String, bool, bool) {
+        through(1, remote, headers)
+    }
+
+    fn through(proxies: u8, remote: &str, headers: &[(&'static str, &str)]) -> (String, bool, bool) {
         let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        let config = AccessConfig { trusted_proxies, ..AccessConfig::default() };
+        let config = AccessConfig { trusted_proxies, proxies, ..AccessConfig::default() };
         let local = Ipv4Addr::LOCALHOST.into();
         let peer = Peer { remote: remote.parse().unwrap(), local, tls: false };
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.append(*name, value.parse().unwrap());
+            map.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let source = Source::of(&config, Some(&peer), &map);
         (source.ip.to_string(), source.https, source.local)
@@ -88,16 +87,21 @@ mod tests {
 
     #[test]
     fn what_a_client_claims_before_the_balancer_counts_for_nothing() {
-        let of = |lines: &[&str]| {
+        let of = |proxies, lines: &[&str]| {
             let headers: Vec<_> = lines.iter().map(|l| ("x-forwarded-for", *l)).collect();
-            seen("10.1.2.3", &headers).0
+            through(proxies, "10.1.2.3", &headers).0
         };
-        assert_eq!(of(&["1.1.1.1, 198.51.100.4"]), "198.51.100.4");
-        assert_eq!(of(&["1.1.1.1", "198.51.100.4, 10.9.9.9"]), "198.51.100.4");
-        assert_eq!(of(&["nonsense, 10.9.9.9"]), "10.9.9.9");
-        assert_eq!(of(&["198.51.100.4, nonsense"]), "10.1.2.3");
-        assert_eq!(of(&["::ffff:198.51.100.4"]), "198.51.100.4");
-        assert_eq!(of(&["10.0.0.5, 10.0.0.6"]), "10.0.0.5");
+        assert_eq!(of(1, &["1.1.1.1, 198.51.100.4"]), "198.51.100.4");
+        assert_eq!(of(1, &["1.1.1.1", "198.51.100.4"]), "198.51.100.4");
+        assert_eq!(of(1, &["1.1.1.1, 10.9.9.9"]), "10.9.9.9", "a client in the balancer's network");
+        assert_eq!(of(1, &["198.51.100.4, nonsense"]), "10.1.2.3");
+        assert_eq!(of(1, &["::ffff:198.51.100.4"]), "198.51.100.4");
+        assert_eq!(of(2, &["1.1.1.1, 198.51.100.4, 10.9.9.9"]), "198.51.100.4");
+        assert_eq!(of(2, &["1.1.1.1, 198.51.100.4", "10.9.9.9"]), "198.51.100.4");
+        assert_eq!(of(2, &["198.51.100.4"]), "10.1.2.3", "it did not come through both");
+        assert_eq!(of(1, &["\u{fc}", "198.51.100.4"]), "198.51.100.4");
+        assert_eq!(of(1, &["\u{fc}, 198.51.100.4"]), "198.51.100.4");
+        assert_eq!(of(2, &["1.1.1.1", "\u{fc}, 198.51.100.4"]), "10.1.2.3", "it is an entry too");
     }
 
     #[test]

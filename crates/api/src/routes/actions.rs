@@ -4,7 +4,7 @@
 use super::spawned;
 use crate::access::rules::OVERRIDE;
 use crate::access::{Identity, not_permitted};
-use crate::extract::{Caller, Empty, Id, Json, Short};
+use crate::extract::{Caller, Empty, Id, Json, Small};
 use crate::problem::Problem;
 use crate::{App, Shared};
 use axum::extract::{Extension, State};
@@ -26,7 +26,7 @@ pub(crate) async fn press(
     State(app): Shared,
     Id(id): Id,
     Caller(who): Caller,
-    Short(meant): Short<Meant>,
+    Small(meant): Small<Meant>,
 ) -> Answer<Receipt> {
     let (control, turn) = (Arc::clone(&app.control), app.lanes.press().await);
     let work = async move {

@@ -3,16 +3,18 @@
 use super::actions::check_percent;
 use super::{Limit, spawned};
 use crate::Shared;
-use crate::access::{Identity, loud};
+use crate::access::{Identity, ended, loud};
 use crate::extract::{Caller, Id, Json, Params, User};
 use crate::problem::Problem;
 use crate::views::{CampaignList, CampaignPatch, CloneRequest, NewCampaign, PreviewList};
+use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use common::campaign::Campaign;
 use common::fleet::Expected;
 use control::{Edit, Preflight, Status, UserReceipt};
+use futures::StreamExt;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -89,9 +91,15 @@ pub(crate) async fn status(State(app): Shared, Id(id): Id) -> Answer<Status> {
     Ok(axum::Json(app.control.status(id).await?))
 }
 
-/// The figures as they come.
-pub(crate) async fn live(State(app): Shared, Id(id): Id) -> Result<Response, Problem> {
-    crate::live::watch(&app, id).await
+/// The figures as they come, for as long as the token is good.
+pub(crate) async fn live(
+    State(app): Shared,
+    Id(id): Id,
+    Extension(Identity(record)): Extension<Identity>,
+) -> Result<Response, Problem> {
+    let watched = crate::live::watch(&app, id).await?;
+    let good = Box::pin(ended(Arc::clone(&app), record));
+    Ok(watched.map(|body| Body::from_stream(body.into_data_stream().take_until(good))))
 }
 
 /// `?format=`.

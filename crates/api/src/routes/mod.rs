@@ -53,6 +53,7 @@ fn all(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(lane(arm(), Lane::Arm))
         .merge(lane(uploads(), Lane::Upload))
         .merge(lane(heavy(), Lane::Heavy))
+        .merge(lane(sign_in(), Lane::SignIn))
         .merge(lane(light(), Lane::Light))
         .merge(free().into_router())
 }
@@ -101,14 +102,16 @@ fn light() -> Routes {
         .route("/v1/devices/{user}", get(fleet::user_devices))
         .route("/v1/fleet", get(fleet::workers))
         .route("/v1/fleet/scale", post(fleet::scale))
-        .route("/v1/session", get(session::read).post(session::begin).delete(session::end))
-        .route("/v1/session/first", post(session::first))
         .route("/v1/tokens", get(tokens::list).post(tokens::make))
         .route("/v1/tokens/{id}", delete(tokens::revoke))
-        .route("/v1/console", get(console::settings))
 }
 
-/// Not limited: they are what tells people that the rest is overloaded, and the page that has the button. Who watches is
+fn sign_in() -> Routes {
+    Routes::new().route("/v1/session", post(session::begin)).route("/v1/session/first", post(session::first))
+}
+
+/// Not limited: they are answered from memory, and are what tells people that the rest is overloaded, and the page that
+/// has the button. Who watches is
 /// counted by itself.
 fn free() -> Routes {
     Routes::new()
@@ -120,6 +123,8 @@ fn free() -> Routes {
         .route("/fleet", get(console::page))
         .route("/tokens", get(console::page))
         .route("/assets/{name}", get(console::asset))
+        .route("/v1/session", get(session::read).delete(session::end))
+        .route("/v1/console", get(console::settings))
         .route("/v1/campaigns/{id}/live", get(campaigns::live))
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::ready))

@@ -3,7 +3,7 @@
 use super::spawned_port;
 use crate::access::rules::can;
 use crate::access::{COOKIE, Identity, Source, counted, identify};
-use crate::extract::Json;
+use crate::extract::ShortJson;
 use crate::problem::Problem;
 use crate::views::{FirstCode, FirstSession, SessionView, SignIn};
 use crate::{App, Shared, tokens};
@@ -35,9 +35,9 @@ pub(crate) async fn read(Extension(Identity(record)): Extension<Identity>) -> ax
 pub(crate) async fn begin(
     State(app): Shared,
     Extension(source): Extension<Source>,
-    body: Result<Json<SignIn>, Problem>,
+    body: Result<ShortJson<SignIn>, Problem>,
 ) -> SignedIn<SessionView> {
-    let Json(SignIn { token }) = body.map_err(|p| unquoted(p, "{\"token\": \"owl_…\"}"))?;
+    let ShortJson(SignIn { token }) = body.map_err(|p| unquoted(p, "{\"token\": \"owl_…\"}"))?;
     let record = identify(&app, source, token.expose()).await?;
     Ok((cookie(&app, source, token.expose(), record.expires_at), axum::Json(view(&record))))
 }
@@ -51,12 +51,12 @@ pub(crate) async fn end(Extension(source): Extension<Source>) -> (StatusCode, Se
 pub(crate) async fn first(
     State(app): Shared,
     Extension(source): Extension<Source>,
-    body: Result<Json<FirstCode>, Problem>,
+    body: Result<ShortJson<FirstCode>, Problem>,
 ) -> SignedIn<FirstSession> {
-    let Json(FirstCode { code }) = body.map_err(|p| unquoted(p, "{\"code\": \"…\"}"))?;
+    let ShortJson(FirstCode { code }) = body.map_err(|p| unquoted(p, "{\"code\": \"…\"}"))?;
     let now = app.control.clock().now();
     let code = app.access.first.take(code.expose(), now).ok_or_else(|| counted(&app, source, "bad_code"))?;
-    let who = Who { name: FIRST.to_owned(), from: source.ip.to_string() };
+    let who = Who::at(FIRST, &source.ip.to_string());
     let this = Arc::clone(&app);
     let expires_at = Some(now.plus(common::access::TOKEN_GOOD_FOR));
     let made = spawned_port(async move {

@@ -104,7 +104,7 @@ impl Connections {
             request.extensions_mut().insert(peer);
             Box::pin(inner.call(request))
         });
-        let io = TokioIo::new(Stalling { stream, limit: self.write_timeout, since: None });
+        let io = TokioIo::new(Stalling { stream, limit: self.write_timeout, since: None, stalled: false });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(self.head_timeout).max_headers(HEADERS_MAX);
         let mut connection = http.serve_connection(io, service);
@@ -121,22 +121,27 @@ impl Connections {
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
         }
-        let stream = connection.into_parts().io.into_inner().stream;
+        let Stalling { stream, stalled, .. } = connection.into_parts().io.into_inner();
+        if stalled {
+            // Whoever takes nothing does not take a good-bye either.
+            return;
+        }
         linger(stream, if stopping { Duration::ZERO } else { LINGER }).await;
     }
 }
 
-/// Says that nothing more comes, and reads on for a while without looking.
+/// Says that nothing more comes, and reads on for a while without looking. With TLS both need the other side: both have
+/// one time-out.
 async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin, patience: Duration) {
-    if stream.shutdown().await.is_err() {
-        return;
-    }
-    let drain = async {
+    let end = async {
+        if stream.shutdown().await.is_err() {
+            return;
+        }
         let mut away = vec![0; 16 * 1024];
         while matches!(stream.read(&mut away).await, Ok(n) if n > 0) {}
     };
     // Its end does not matter: the client is gone, or had its time.
-    let _ = tokio::time::timeout(patience, drain).await;
+    let _ = tokio::time::timeout(patience, end).await;
 }
 
 /// A stream that fails when its other side takes nothing for too long.
@@ -145,6 +150,8 @@ struct Stalling<S> {
     stream: S,
     limit: Duration,
     since: Option<Pin<Box<Sleep>>>,
+    /// It has failed so.
+    stalled: bool,
 }
 
 impl<S> Stalling<S> {
@@ -154,7 +161,9 @@ impl<S> Stalling<S> {
             return result;
         }
         let timer = self.since.get_or_insert_with(|| Box::pin(sleep(self.limit)));
-        timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        std::task::ready!(timer.as_mut().poll(cx));
+        self.stalled = true;
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -175,7 +184,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // A TLS stream takes writes into its own buffer, and waits here.
+        let result = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch(cx, result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

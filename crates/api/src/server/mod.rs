@@ -104,7 +104,7 @@ pub async fn serve(
     let ready = Arc::new(Ready::default());
     ready.look(control.backend(), &**control.clock()).await;
     let app = Arc::new(App::new(Arc::clone(&control), config.clone(), Arc::clone(&ready), shutdown.clone()));
-    app.access.keys.refresh_within(control.backend()).await;
+    app.access.keys.refresh(control.backend()).await;
     let (until, fresh) = (shutdown.clone(), Arc::clone(&app));
     tokio::spawn(async move {
         let look = ready.keep_looking(control.backend(), &**control.clock(), until.clone());

@@ -1,8 +1,10 @@
 //! Every route by every role, and by nobody: made from the table that the router is held against.
 
 use super::client::{Ask, Reply};
-use super::fixture::{Api, NOW, start};
+use super::fixture::{Api, NOW, config, start, start_with};
+use api::access::AccessConfig;
 use api::access::rules::{Lets, RULES, Rule};
+use api::{ApiConfig, ApiLimits};
 use common::access::{Role, TokenRecord};
 use common::campaign::{Stamp, State};
 use common::content::Content;
@@ -13,8 +15,12 @@ use std::time::Duration;
 
 /// The request of a rule, about a campaign; without a body, which only who is let in would be asked for.
 fn ask(rule: &Rule, id: CampaignId) -> Ask {
-    let token = "/v1/tokens/{id}";
-    let path = if rule.path == token { "/v1/tokens/00000001".to_owned() } else { fill(rule.path, id) };
+    let path = match rule.path {
+        "/v1/tokens/{id}" => "/v1/tokens/00000001".to_owned(),
+        // Figures of a campaign that is there would not end.
+        live if live.ends_with("/live") => fill(live, CampaignId::random()),
+        path => fill(path, id),
+    };
     Ask::new(rule.method, path)
 }
 
@@ -174,9 +180,89 @@ async fn what_is_revoked_elsewhere_ends_here_too() {
 async fn made_up_tokens_do_not_load_the_table() {
     let api = start().await;
     let before = api.parts.faults.count(Call::TokensGet);
-    for _ in 0..60 {
+    for n in 0..60 {
         let token = api::access::mint().unwrap().expose();
-        assert!(matches!(api.send(Ask::get("/v1/fleet").token(&token)).await.status, 401 | 429));
+        let status = api.send(Ask::get("/v1/fleet").token(&token)).await.status;
+        assert_eq!(status, if n < 10 { 401 } else { 429 });
     }
-    assert_eq!(api.parts.faults.count(Call::TokensGet) - before, 20, "the test's clock stands still");
+    let looked = api.parts.faults.count(Call::TokensGet) - before;
+    assert_eq!(looked, 10, "who is over the limit is not looked up");
+}
+
+#[tokio::test]
+async fn a_good_token_is_never_called_wrong_because_of_a_crowd() {
+    let usual = config(ApiLimits::default());
+    let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let access = AccessConfig { trusted_proxies, ..usual.access.clone() };
+    let api = start_with(ApiConfig { access, ..usual }).await;
+    // Whatever the table lists, it is not learned: only looking one up would help.
+    api.parts.faults.down(Call::TokensList, true);
+    let from = |n: u8, token: &str| {
+        Ask::get("/v1/fleet").token(token).header("x-forwarded-for", &format!("198.51.100.{n}"))
+    };
+    for n in 0..20 {
+        let token = api::access::mint().unwrap().expose();
+        let reply = api.send(from(n, &token)).await;
+        assert!(matches!(reply.status, 401 | 503), "503 from the moment that the list is missed");
+    }
+    let good = api.token("ada", Role::Viewer);
+    for _ in 0..15 {
+        let reply = api.send(from(77, &good)).await;
+        assert_eq!(reply.problem(), (503, "unavailable".to_owned()));
+        assert_eq!(reply.header("retry-after"), Some("1"));
+    }
+    api.parts.faults.down(Call::TokensList, false);
+    while api.send(from(77, &good)).await.status != 200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn while_the_table_is_away_a_good_token_is_not_wrong_and_afterwards_it_is_not_limited() {
+    let api = start().await;
+    api.parts.faults.down(Call::TokensGet, true);
+    api.parts.faults.down(Call::TokensList, true);
+    let good = api.token("ada", Role::Viewer);
+    let ask = || Ask::get("/v1/fleet").token(&good);
+    for _ in 0..60 {
+        assert_eq!(api.send(ask()).await.problem(), (503, "unavailable".to_owned()));
+    }
+    api.parts.faults.down(Call::TokensGet, false);
+    api.parts.faults.down(Call::TokensList, false);
+    while api.send(ask()).await.status == 503 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(api.send(ask()).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_waits_or_watches_is_asked_again() {
+    let api = start().await;
+    let viewer = api.token_until("vera", Role::Viewer, None);
+    let engineer = api.token_until("ada", Role::Engineer, None);
+    let tester = api.token("lou", Role::LoadTester);
+    let (id, quiet) = (api.campaign(State::Ready), silent(&api, State::Ready));
+    let arm = |id, token: &str| {
+        let ask = Ask::post(format!("/v1/campaigns/{id}/arm"), &json!({"wait_ms": 60_000})).token(token);
+        let addr = api.served.addr;
+        tokio::spawn(async move { ask.send(addr).await.problem() })
+    };
+    let (waits, load) = (arm(id, &engineer.expose()), arm(quiet, &tester));
+    let watch = Ask::get(format!("/v1/campaigns/{id}/live")).token(&viewer.expose());
+    let addr = api.served.addr;
+    let watches = tokio::spawn(async move { watch.send(addr).await });
+    api.until("/metrics", |r| r.text().contains("owl_api_requests_in_flight 3\n")).await;
+    assert!(!waits.is_finished() && !load.is_finished() && !watches.is_finished());
+    // Somebody makes it loud; others take the tokens back.
+    let mut loud = api.peek(quiet);
+    loud.content = Content::english("Hi", "there");
+    api.parts.campaigns.poke(loud);
+    assert_eq!(load.await.unwrap(), (403, "not_permitted".to_owned()));
+    for (name, role, token) in [("vera", Role::Viewer, &viewer), ("ada", Role::Engineer, &engineer)] {
+        let record = TokenRecord::new(token, name, role, Stamp::new("root", NOW), None);
+        api.parts.tokens.poke(record.revoke(Stamp::new("eve", NOW)).unwrap());
+    }
+    assert_eq!(waits.await.unwrap(), (401, "token_revoked".to_owned()));
+    assert_eq!(watches.await.unwrap().status, 200, "it was let in, and its stream ended");
+    assert_eq!(api.peek(id).state, State::Ready);
 }

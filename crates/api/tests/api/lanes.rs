@@ -63,6 +63,32 @@ async fn shedding_leaves_the_press_working() {
     assert_eq!(api.send(second).await.status, 202);
 }
 
+#[tokio::test]
+async fn strangers_who_half_sign_in_shut_nobody_out() {
+    let api = start_with(config(ApiLimits::default())).await;
+    let id = api.campaign(State::Armed);
+    let mut held = Vec::new();
+    for path in ["/v1/session", "/v1/session/first"].repeat(100) {
+        held.push(hold(&api, json_to(path.to_owned()).nobody()).await);
+    }
+    api.until("/metrics", |r| r.text().contains("owl_api_shed_total 184\n")).await;
+    for path in ["/v1/session", "/v1/console", "/v1/campaigns", &format!("/v1/campaigns/{id}/status")] {
+        assert_eq!(api.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(api.act(id, "press").await.ok()["result"], "pressed");
+    // Their time is short.
+    for mut stream in held {
+        assert!(matches!(Reply::read(&mut stream).await.status, 408 | 503));
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_is_short() {
+    let api = start_with(config(ApiLimits::default())).await;
+    let long = json!({ "token": "x".repeat(1_024) });
+    assert_eq!(api.send(Ask::post("/v1/session", &long).nobody()).await.status, 413);
+}
+
 /// Lets updates through one by one.
 struct Gated(Arc<dyn Campaigns>, Arc<Semaphore>);
 

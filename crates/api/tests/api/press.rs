@@ -81,7 +81,7 @@ async fn a_press_for_an_older_arming_or_a_late_one_presses_nothing() {
     let api = start().await;
     let id = api.campaign(State::Armed);
     let armed_at = api.peek(id).armed.unwrap().stamp.at.0;
-    let press = async |body: serde_json::Value| api.post(format!("/v1/campaigns/{id}/press"), &body).await;
+    let press = |body: serde_json::Value| api.send(Ask::post(format!("/v1/campaigns/{id}/press"), &body));
     let stale = press(json!({"armed_at": armed_at - 1})).await;
     assert_eq!(stale.problem(), (409, "armed_anew".to_owned()));
     let late = press(json!({"armed_at": armed_at, "not_after": NOW.0 - 1})).await;

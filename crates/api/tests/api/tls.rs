@@ -21,8 +21,11 @@ fn new_certificate(dir: &Path) -> CertificateDer<'static> {
     made.cert.der().clone()
 }
 
-/// The answer to a request by somebody who trusts this certificate only.
-async fn ask(addr: SocketAddr, trusted: &CertificateDer<'static>, ask: &Ask) -> std::io::Result<String> {
+/// A connection of somebody who trusts this certificate only.
+async fn connect(
+    addr: SocketAddr,
+    trusted: &CertificateDer<'static>,
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let ring = Arc::new(rustls::crypto::ring::default_provider());
@@ -30,12 +33,42 @@ async fn ask(addr: SocketAddr, trusted: &CertificateDer<'static>, ask: &Ask) -> 
     let client = client.with_root_certificates(roots).with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
     let stream = TcpStream::connect(addr).await?;
-    let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await?;
+    connector.connect(ServerName::try_from("localhost").unwrap(), stream).await
+}
+
+/// The answer to a request.
+async fn ask(addr: SocketAddr, trusted: &CertificateDer<'static>, ask: &Ask) -> std::io::Result<String> {
+    let mut stream = connect(addr, trusted).await?;
     stream.write_all(ask.head().as_bytes()).await?;
     stream.write_all(&ask.body).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)
+}
+
+#[tokio::test]
+async fn who_reads_nothing_keeps_no_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    let trusted = new_certificate(dir.path());
+    let tls = Some(TlsFiles { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") });
+    let limits =
+        ApiLimits { connections_max: 2, live_watchers_max: 1, write_timeout_ms: 100, ..ApiLimits::default() };
+    let usual = config(limits);
+    let access = AccessConfig { tls, ..usual.access.clone() };
+    let api = start_with(ApiConfig { access, ..usual }).await;
+    let many = "GET /assets/campaign.css HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000);
+    let mut idle = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect(api.served.addr, &trusted).await.unwrap();
+        // Until the server ends it, or takes no more of them.
+        let write = async { while stream.write_all(many.as_bytes()).await.is_ok() {} };
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), write).await;
+        idle.push(stream);
+    }
+    let healthz = Ask::get("/healthz");
+    let answer = ask(api.served.addr, &trusted, &healthz);
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(30), answer).await;
+    assert!(answer.expect("a connection is free again").unwrap().starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

@@ -77,8 +77,12 @@ impl Tokens for Tables {
     async fn list(&self) -> Result<Vec<TokenRecord>, PortError> {
         let read = |item: &Item| {
             let key = || Table::key(TOKENS, string(item, SK).ok().map(str::to_owned));
-            from_json(item).map_err(|why| self.access.corrupt(&key(), &why))
+            let read = from_json(item).map_err(|why| self.access.corrupt(&key(), &why));
+            read.inspect_err(
+                |error| tracing::warn!(%error, "a token's record can't be read, and is left out"),
+            )
+            .ok()
         };
-        self.access.query(TOKENS, Range::default()).await?.iter().map(read).collect()
+        Ok(self.access.query(TOKENS, Range::default()).await?.iter().filter_map(read).collect())
     }
 }

@@ -80,6 +80,7 @@ impl Campaign {
             }
         }
         self.change(|c| {
+            c.arming = None;
             if let Some(name) = name {
                 c.name = name;
             }
@@ -108,6 +109,7 @@ impl Campaign {
         let started_at = upload.stamp.at;
         self.change(|c| {
             c.state = State::Building;
+            c.arming = None;
             c.upload = Some(upload);
             c.snapshot = None;
             c.failure = None;
@@ -188,6 +190,8 @@ impl Campaign {
                 c.armed = None;
                 c.epoch = Epoch(c.epoch.0 + 1);
             }),
+            // Whoever wanted it armed, or somebody for them, wants it no more.
+            State::Ready if self.arming.is_some() => self.change(|c| c.arming = None),
             State::Ready => Decision::Same,
             State::Sending | State::Stopping => refuse("sending", "it has been pressed: abort it instead"),
             _ => refuse("not_armed", format!("it is {}, not armed", self.state.label())),

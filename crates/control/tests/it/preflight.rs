@@ -1,10 +1,12 @@
 //! Preflight: what makes which light red, and what arming does about it.
 
 use super::stage::{Stage, who};
-use common::campaign::State;
+use common::campaign::{Refusal, State};
 use common::fleet::{Expected, Role, WorkerRow};
 use common::ids::SnapshotId;
-use control::{ArmRequest, ControlError, Light};
+use control::{ArmRequest, ControlError, Leave, Light, Who};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 async fn light(stage: &Stage, name: &str) -> Light {
@@ -89,4 +91,22 @@ async fn once_armed_a_press_works_whatever_turns_red() {
     assert_eq!(light(&stage, "push_workers").await, Light::Red, "no heartbeat for a minute");
     stage.control.press(&who("m"), stage.id).await.unwrap();
     assert_eq!(stage.campaign().await.state, State::Sending);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_no_longer_do_it_does_not_arm() {
+    let stage = Stage::ready(10).await;
+    let looks = Arc::new(AtomicU32::new(0));
+    // Good when it begins, and for the first look at the fleet.
+    let counted = Arc::clone(&looks);
+    let leave = Leave::asking(move |_| match counted.fetch_add(1, Ordering::Relaxed) {
+        0 => Ok(()),
+        _ => Err(Refusal { code: "token_revoked", detail: "revoked".to_owned() }),
+    });
+    let person = Who { leave, ..who("sre") };
+    let error = stage.control.arm(&person, stage.id, &ArmRequest::default()).await.unwrap_err();
+    assert!(matches!(error, ControlError::Refused(no) if no.code == "token_revoked"));
+    assert_eq!(stage.campaign().await.state, State::Ready);
+    assert_eq!(looks.load(Ordering::Relaxed), 2, "the second was right before the write");
+    assert!(stage.control.disarm(&person, stage.id).await.is_err());
 }

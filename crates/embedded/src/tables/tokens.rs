@@ -67,9 +67,39 @@ impl Tokens for TokenTable {
     async fn list(&self) -> Result<Vec<TokenRecord>, PortError> {
         let tables = self.tables.clone();
         blocking(WHAT, move || {
-            let all = tables.records.prefix([key::TOKEN]);
-            all.map(|guard| from_json(WHAT, &item(WHAT, guard)?.1)).collect()
+            let mut all = Vec::new();
+            for guard in tables.records.prefix([key::TOKEN]) {
+                match from_json(WHAT, &item(WHAT, guard)?.1) {
+                    Ok(record) => all.push(record),
+                    Err(error) => tracing::warn!(%error, "a token's record can't be read, and is left out"),
+                }
+            }
+            Ok(all)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::DirLock;
+    use common::access::{Role, Token};
+    use common::campaign::Stamp;
+    use common::time::UnixMs;
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_hides_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Arc::new(DirLock::take(dir.path()).unwrap());
+        let tables = Arc::new(Tables::open(&dir.path().join("db"), 1 << 20, false, lock).unwrap());
+        let table = TokenTable::new(Arc::clone(&tables));
+        let token = Token::new(TokenId(7), [1; 32]);
+        let record = TokenRecord::new(&token, "ada", Role::Viewer, Stamp::new("root", UnixMs(1)), None);
+        table.put_new(&record).await.unwrap();
+        tables.records.insert(key::token(TokenId(3)), "{}").unwrap();
+        let all = table.list().await.unwrap();
+        assert_eq!(all.iter().map(|t| t.id).collect::<Vec<_>>(), [TokenId(7)]);
+        assert!(table.get(TokenId(3)).await.is_err());
     }
 }

@@ -142,9 +142,9 @@ mod tests {
     fn durations() {
         let ms = |t: &str| parse_duration(t).map(|d| d.as_millis()).ok();
         assert_eq!(
-            ["5", "250ms", "90s", "10m", "2h"].map(ms),
-            [5000, 250, 90_000, 600_000, 7_200_000].map(Some)
+            ["5", "250ms", "90s", "10m", "2h", "30d"].map(ms),
+            [5000, 250, 90_000, 600_000, 7_200_000, 2_592_000_000].map(Some)
         );
-        assert_eq!(["", "x", "10 m", "1d", "-1s"].map(ms), [None; 5]);
+        assert_eq!(["", "x", "10 m", "1w", "-1s"].map(ms), [None; 5]);
     }
 }

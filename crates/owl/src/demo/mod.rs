@@ -97,9 +97,10 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> anyhow::Result<bool> {
     let stage = match args.kill_at {
         None => {
             let config = up::Config::for_stand_ins(&gateways.info, &data_dir, &token)?;
-            Stage::Here(up::start(&config.for_round_trip(Duration::from_millis(args.round_trip_ms)))?)
+            let round_trip = Duration::from_millis(args.round_trip_ms);
+            Stage::Here(Box::new(up::start(&config.for_round_trip(round_trip))?))
         }
-        Some(_) => Stage::Apart(Apart::start(&gateways.info, scratch.path(), &data_dir, &token)?),
+        Some(_) => Stage::Apart(Box::new(Apart::start(&gateways.info, scratch.path(), &data_dir, &token)?)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let client = Client::new(&stage.url(), Some(token));
@@ -285,6 +286,11 @@ impl Demo<'_> {
             bar.set_position(settled.min(devices));
             if status.campaign.state == State::Done {
                 bar.finish_and_clear();
+                if self.args.kill_at.is_some() && killed_at.is_none() {
+                    bail!(
+                        "it was over before it could be killed: take more users, or a longer --round-trip-ms"
+                    );
+                }
                 return Ok(killed_at);
             }
             let due = self.args.kill_at.is_some_and(|percent| settled * 100 >= devices * u64::from(percent));

@@ -14,9 +14,9 @@ use std::process::{Child, Command, Stdio};
 /// All roles, running somewhere.
 pub(crate) enum Stage {
     /// In this process.
-    Here(Running),
+    Here(Box<Running>),
     /// In a process of its own.
-    Apart(Apart),
+    Apart(Box<Apart>),
 }
 
 impl Stage {
@@ -46,7 +46,7 @@ impl Stage {
     /// Its data, when nothing sends any more.
     pub(crate) fn into_running(self) -> anyhow::Result<Running> {
         match self {
-            Self::Here(running) => Ok(running),
+            Self::Here(running) => Ok(*running),
             Self::Apart(apart) => apart.into_running(),
         }
     }
@@ -88,7 +88,7 @@ impl Apart {
         end(&mut self.child.borrow_mut());
         let listen = self.url.trim_start_matches("http://");
         let (child, _) = up(&self.stand_ins, &self.config.data_dir, listen, &self.token)?;
-        self.child.replace(child);
+        end(&mut self.child.replace(child));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The end of each real binary.
 
+use super::http::ADMIN;
 use super::process::Service;
 use super::world::World;
 use loadtest::gateways::Behaviour;
@@ -32,7 +33,8 @@ fn a_second_signal_ends_at_once() {
         let api = world.api();
         let mut upload = TcpStream::connect(&api.address).unwrap();
         let head = format!(
-            "POST /v1/devices HTTP/1.1\r\nhost: {}\r\ncontent-type: text/csv\r\ncontent-length: 1000000\r\n\r\nuser_id,",
+            "POST /v1/devices HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {ADMIN}\r\ncontent-type: text/csv\r\n\
+             content-length: 1000000\r\n\r\nuser_id,",
             api.address
         );
         upload.write_all(head.as_bytes()).unwrap();
