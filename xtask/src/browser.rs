@@ -45,7 +45,8 @@ pub(crate) fn test() -> anyhow::Result<Sum> {
 
 fn node(owl: &Path, pictures: &Path) -> anyhow::Result<Sum> {
     let mut child = Command::new("node")
-        .args(["--test", "--test-reporter=tap"])
+        // One file after the other: each has a fleet of its own, and some look at the clock.
+        .args(["--test", "--test-reporter=tap", "--test-concurrency=1"])
         .current_dir(HOME)
         .env("OWL_BIN", owl)
         .env("OWL_SHOTS", pictures)

@@ -57,7 +57,11 @@ export function blastView() {
     state.hidden = next === 'live';
     if (next === 'live') return;
     const from = shown ? `The figures are from ${clock(shown.at)}` : 'There are no figures yet';
-    const words = next === 'lost' ? `Connection lost. ${from}, trying again.` : `The server can not read the figures: ${why}. ${from}, trying again.`;
+    const words = {
+      lost: `Connection lost. ${from}, trying again.`,
+      old: shown ? `The server has had no new figures since ${clock(shown.at)}.` : 'The server has no figures yet.',
+      trouble: `The server can not read the figures: ${why}. ${from}, trying again.`,
+    }[next];
     put(state, icon('warn'), h('p', {}, words));
     say(words);
   }

@@ -9,8 +9,12 @@ import { action, confirm } from './dom.js';
 function target() {
   const to = new URLSearchParams(location.search).get('to') ?? '/';
   // As the browser reads it: tabs and line ends are left out, and more than one way leads to another host.
-  const at = URL.canParse(to, location.origin) ? new URL(to, location.origin) : null;
-  return at?.origin === location.origin ? at.pathname + at.search + at.hash : '/';
+  try {
+    const at = new URL(to, location.origin);
+    return at.origin === location.origin ? at.pathname + at.search + at.hash : '/';
+  } catch {
+    return '/';
+  }
 }
 
 async function withToken(token) {

@@ -2,16 +2,24 @@
 
 import { h, put, action } from './dom.js';
 import { me, signOut, whyNot } from './session.js';
-import { zone } from './clock.js';
+import { now, when, zone } from './clock.js';
 
 const PAGES = [['/', 'Campaigns'], ['/fleet', 'Fleet'], ['/audit', 'Audit']];
+
+const SOON_MS = 24 * 3600 * 1000;
+
+/** A session that ends soon might end in mid-broadcast. */
+function endsSoon() {
+  const at = me().expires_at;
+  return at && at - now() < SOON_MS ? h('strong', {}, `, signed in until ${when(at)} only`) : '';
+}
 
 export function drawShell() {
   const here = location.pathname;
   const all = whyNot('tokens') === null ? [...PAGES, ['/tokens', 'Tokens']] : PAGES;
   const link = ([to, name]) => h('a', { href: to, 'aria-current': here === to ? 'page' : null }, name);
   const person = me() && h('div', { class: 'person' },
-    h('span', { class: 'quiet' }, me().name, ` (${me().role})`),
+    h('span', { class: 'quiet' }, me().name, ` (${me().role})`, endsSoon()),
     h('button', { type: 'button', class: 'link', onclick: () => signOut() }, 'Sign out'));
   put(document.getElementById('top'),
     h('a', { class: 'brand', href: '/' }, h('span', { class: 'square', 'aria-hidden': 'true' }), 'Superb Owl'),

@@ -14,7 +14,11 @@ const SECONDS_MAX: usize = 120;
 /// A canary counts as moving for this many seconds after its last answer.
 const FRESH_S: i64 = 10;
 /// Whole seconds whose rate a projection is made from.
-const RATE_SECONDS: i64 = 3;
+const RATE_SECONDS: i64 = 4;
+/// Rows of the last seconds are not all there yet, and the second that lasts is not over.
+const ROWS_BEHIND: i64 = 2;
+/// Rows that are older than this don't come late: nothing was counted since.
+const STALLED_AFTER: i64 = 4;
 
 /// A campaign as people watch it. The counts are "so far", from the workers' counters, and a second or so behind; once
 /// there are books (`exact`) they are the books'.
@@ -202,14 +206,16 @@ fn seconds(counts: &BTreeMap<i64, u64>) -> Vec<(i64, u64)> {
     (first..=*last).map(|second| (second, counts.get(&second).copied().unwrap_or(0))).collect()
 }
 
-/// When the rest is done at the rate of the last whole seconds; `None` while there is no rate.
+/// When the rest is done at the rate of the newest seconds that are complete; `None` while there is no rate.
 fn finish(counts: &BTreeMap<i64, u64>, open: u64, at: UnixMs) -> Option<UnixMs> {
     let now = at.0.div_euclid(1000);
-    let first = (*counts.first_key_value()?.0).max(now - RATE_SECONDS);
-    let n: u64 = counts.range(first..now).map(|(_, n)| n).sum();
-    let ms = u64::try_from((now - first) * 1000).ok().filter(|ms| *ms > 0 && n > 0 && open > 0)?;
-    let left = i64::try_from(u128::from(open) * u128::from(ms) / u128::from(n)).ok()?;
-    Some(UnixMs(at.0.saturating_add(left)))
+    let (oldest, newest) = (*counts.first_key_value()?.0, *counts.last_key_value()?.0);
+    let last = (now - ROWS_BEHIND).min(newest.max(now - STALLED_AFTER));
+    let first = oldest.max(last + 1 - RATE_SECONDS);
+    let ms = u64::try_from((last + 1 - first) * 1000).ok().filter(|ms| *ms > 0 && open > 0)?;
+    let n: u64 = counts.range(first..=last).map(|(_, n)| n).sum();
+    let left = (u128::from(open) * u128::from(ms)).checked_div(u128::from(n))?;
+    Some(UnixMs(at.0.saturating_add(i64::try_from(left).ok()?)))
 }
 
 #[cfg(test)]
@@ -228,11 +234,14 @@ mod tests {
     fn a_projection_needs_a_rate() {
         let at = UnixMs(10_500);
         assert_eq!(finish(&BTreeMap::new(), 100, at), None);
-        // The second that lasts says nothing about the rate.
-        assert_eq!(finish(&BTreeMap::from([(10, 50)]), 100, at), None);
-        let counts = BTreeMap::from([(1, 9_000), (8, 100), (9, 200), (10, 50)]);
+        // The second that lasts, and the one before it, say nothing about the rate.
+        assert_eq!(finish(&BTreeMap::from([(9, 50), (10, 50)]), 100, at), None);
+        let counts = BTreeMap::from([(1, 9_000), (7, 100), (8, 300), (9, 10), (10, 5)]);
         assert_eq!(finish(&counts, 100, at), Some(UnixMs(11_500)));
         assert_eq!(finish(&counts, 0, at), None);
-        assert_eq!(finish(&BTreeMap::from([(9, 200), (10, 1)]), 100, at), Some(UnixMs(11_000)));
+        // Just begun: fewer seconds. Standing still: the empty seconds count.
+        assert_eq!(finish(&BTreeMap::from([(8, 200), (9, 1)]), 100, at), Some(UnixMs(11_000)));
+        assert_eq!(finish(&BTreeMap::from([(2, 800), (4, 200)]), 100, at), Some(UnixMs(12_500)));
+        assert_eq!(finish(&BTreeMap::from([(1, 800)]), 100, at), None);
     }
 }

@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use common::fleet::WorkerRow;
 use common::ids::CampaignId;
+use common::time::Clock;
 use futures::stream;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -32,8 +33,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const EVERY_MIN: Duration = Duration::from_millis(100);
 /// How often the workers' rows are read.
 const WORKERS_EVERY: Duration = Duration::from_secs(1);
-/// Without an event for this long, a comment is sent, so that nothing on the way takes the connection for dead.
-const COMMENT_AFTER: Duration = Duration::from_secs(15);
+/// Without an event for this long, a watcher is told the time: the connection is there, whatever hinders the figures.
+const BEAT_AFTER: Duration = Duration::from_millis(1_500);
 
 /// An event as it goes out; `None` before the first one.
 type Frame = Option<Bytes>;
@@ -83,6 +84,15 @@ impl Hub {
         })
     }
 
+    /// Forgets a campaign whose computing has ended, however it did: who is waiting comes back, and starts another one.
+    fn ended(&self, id: CampaignId, channel: &Arc<Channel>) {
+        self.with(|watched| {
+            if watched.get(&id).is_some_and(|current| Arc::ptr_eq(current, channel)) {
+                watched.remove(&id);
+            }
+        });
+    }
+
     /// Forgets a campaign that nobody watches any more; answers whether it did.
     fn forget(&self, id: CampaignId, channel: &Channel) -> bool {
         self.with(|watched| {
@@ -95,8 +105,22 @@ impl Hub {
     }
 }
 
+/// Ends what it computed for when it is dropped: also when the computing panics.
+struct Computing {
+    app: Arc<App>,
+    id: CampaignId,
+    channel: Arc<Channel>,
+}
+
+impl Drop for Computing {
+    fn drop(&mut self) {
+        self.app.live.ended(self.id, &self.channel);
+    }
+}
+
 /// Computes a campaign's events for as long as somebody watches.
 async fn compute(app: Arc<App>, id: CampaignId, channel: Arc<Channel>) {
+    let _computing = Computing { app: Arc::clone(&app), id, channel: Arc::clone(&channel) };
     let mut workers: Option<(Duration, Vec<WorkerRow>)> = None;
     let limit = app.config.limits.request_timeout();
     while !app.live.shutdown.is_cancelled() {
@@ -148,11 +172,18 @@ fn event(name: &str, data: &impl Serialize) -> Bytes {
     format!("event: {name}\ndata: {json}\n\n").into()
 }
 
+/// The server's time.
+#[derive(Debug, Serialize)]
+struct Beat {
+    at: common::time::UnixMs,
+}
+
 /// What one watcher holds.
 struct Watcher {
     frames: watch::Receiver<Frame>,
     shutdown: CancellationToken,
     begun: bool,
+    clock: Arc<dyn Clock>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -166,7 +197,7 @@ impl Watcher {
         loop {
             tokio::select! {
                 () = self.shutdown.cancelled() => return None,
-                () = tokio::time::sleep(COMMENT_AFTER) => return Some(Bytes::from_static(b": alive\n\n")),
+                () = tokio::time::sleep(BEAT_AFTER) => return Some(event("beat", &Beat { at: self.clock.now() })),
                 changed = self.frames.changed() => changed.ok()?,
             }
             if let Some(frame) = self.frames.borrow_and_update().clone() {
@@ -190,10 +221,53 @@ pub(crate) async fn watch(app: &Arc<App>, id: CampaignId) -> Result<Response, Pr
     })?;
     app.control.get(id).await?;
     let (frames, shutdown) = (Hub::subscribe(app, id), app.live.shutdown.clone());
-    let watcher = Watcher { frames, shutdown, begun: false, _permit: permit };
+    let clock = Arc::clone(app.control.clock());
+    let watcher = Watcher { frames, shutdown, begun: false, clock, _permit: permit };
     let pieces = stream::unfold(watcher, |mut watcher| async move {
         watcher.next().await.map(|piece| (Ok::<_, Infallible>(piece), watcher))
     });
     let headers = [(header::CONTENT_TYPE.as_str(), "text/event-stream"), ("x-accel-buffering", "no")];
     Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::time::{ManualClock, UnixMs};
+
+    fn hub() -> Hub {
+        Hub::new(1, CancellationToken::new())
+    }
+
+    fn channel() -> (Arc<Channel>, watch::Receiver<Frame>) {
+        let (frames, receiver) = watch::channel(None);
+        (Arc::new(Channel { frames, changed: Notify::new() }), receiver)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_figures_a_watcher_is_told_the_time() {
+        let (hub, (channel, frames)) = (hub(), channel());
+        let permit = Arc::clone(&hub.watchers).try_acquire_owned().unwrap();
+        let clock = Arc::new(ManualClock::at(UnixMs(7)));
+        let mut watcher =
+            Watcher { frames, shutdown: hub.shutdown.clone(), begun: false, clock, _permit: permit };
+        assert_eq!(watcher.next().await.unwrap(), "retry: 1000\n\n");
+        assert_eq!(watcher.next().await.unwrap(), "event: beat\ndata: {\"at\":7}\n\n");
+        channel.frames.send_replace(Some(Bytes::from_static(b"figures")));
+        assert_eq!(watcher.next().await.unwrap(), "figures");
+        // Whoever computed is gone: the watcher's connection ends, so that it comes back.
+        drop(channel);
+        assert_eq!(watcher.next().await, None);
+    }
+
+    #[test]
+    fn what_has_ended_is_forgotten_and_its_successor_is_not() {
+        let (hub, id) = (hub(), CampaignId::random());
+        let ((old, _), (new, _)) = (channel(), channel());
+        hub.with(|watched| watched.insert(id, Arc::clone(&new)));
+        hub.ended(id, &old);
+        assert!(hub.with(|watched| watched.contains_key(&id)));
+        hub.ended(id, &new);
+        assert!(hub.with(|watched| watched.is_empty()));
+    }
 }

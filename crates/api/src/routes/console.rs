@@ -155,4 +155,35 @@ mod tests {
             }
         }
     }
+
+    /// What the page says of roles is what the server goes by.
+    #[test]
+    fn the_roles_on_the_page_are_those_of_the_rules() {
+        use crate::access::rules::can;
+        use common::access::Role;
+        let (_, script) = FILES.iter().find(|(name, _)| *name == "session.js").unwrap();
+        let text = std::str::from_utf8(script).unwrap();
+        let (_, table) = text.split_once("const ROLES = {").unwrap();
+        let (table, _) = table.split_once("};").unwrap();
+        let mut told = BTreeMap::new();
+        for (head, roles) in table.split(']').filter_map(|entry| entry.split_once(": [")) {
+            let action = head.trim_matches([',', ' ', '\n']).to_owned();
+            let roles: BTreeSet<_> =
+                roles.split(", ").map(|role| role.trim_matches('\'').to_owned()).collect();
+            told.insert(action, roles);
+        }
+        // An administrator may do everything, and everybody may read: neither is said.
+        let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let everybody: BTreeSet<_> = can(Role::Viewer).into_iter().collect();
+        for action in can(Role::Admin).into_iter().filter(|action| !everybody.contains(action)) {
+            let may =
+                Role::ALL.into_iter().filter(|role| *role != Role::Admin && can(*role).contains(&action));
+            let mut may: BTreeSet<_> = may.map(|role| role.label().to_owned()).collect();
+            if may.is_empty() {
+                may.insert(Role::Admin.label().to_owned());
+            }
+            wanted.insert(action.to_owned(), may);
+        }
+        assert_eq!(told, wanted);
+    }
 }

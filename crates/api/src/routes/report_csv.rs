@@ -22,9 +22,13 @@ impl Rows {
     }
 }
 
+/// What a formula begins with, in some spreadsheet or other; full-width signs are taken for the usual ones.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
 /// Quoted where it must be. Text that a spreadsheet would take for a formula gets an apostrophe in front.
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let begins = text.trim_start().starts_with(FORMULA) || text.starts_with(['\t', '\r', '\n']);
+    let formula = begins && text.parse::<f64>().is_err();
     let text = if formula { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\r', '\n']) {
         return format!("\"{}\"", text.replace('"', "\"\""));
@@ -41,7 +45,8 @@ pub(super) fn answer(report: &Report) -> Response {
 }
 
 fn text(report: &Report) -> String {
-    let mut rows = Rows("section,gateway,name,value\r\n".to_owned());
+    // Excel takes a file for another encoding unless it begins like this.
+    let mut rows = Rows("\u{feff}section,gateway,name,value\r\n".to_owned());
     let (c, books) = (&report.campaign, &report.books);
     rows.row("campaign", "", "id", &c.id);
     rows.row("campaign", "", "name", &c.name);
@@ -154,5 +159,9 @@ mod tests {
         let wanted =
             ["plain", "\"a,b\"", "\"say \"\"hi\"\"\"", "'=1+1", "-5", "'@x", "\"two\nlines\"", "\"'+a,b\""];
         assert_eq!(cells, wanted);
+        assert_eq!(
+            ["  =1", "\u{3000}@x", "＝1+1", " a=1"].map(cell),
+            ["'  =1", "'\u{3000}@x", "'＝1+1", " a=1"]
+        );
     }
 }

@@ -147,7 +147,7 @@ async fn the_report_is_there_as_csv() {
         )
     );
     let text = reply.text();
-    assert!(text.starts_with("section,gateway,name,value\r\n") && text.ends_with("\r\n"), "{text}");
+    assert!(text.starts_with("\u{feff}section,gateway,name,value\r\n") && text.ends_with("\r\n"), "{text}");
     let json = api.get(format!("/v1/campaigns/{id}/report?format=json")).await.ok();
     for row in [
         format!("campaign,,id,{id}\r\n"),

@@ -66,7 +66,9 @@ impl Screen {
                         return Ok(true);
                     }
                 }
-                Some(("data", data)) => eprintln!("owl: the server can't read the figures: {data}"),
+                Some(("data", data)) if kind == "trouble" => {
+                    eprintln!("owl: the server can't read the figures: {data}")
+                }
                 _ => {}
             }
         }
