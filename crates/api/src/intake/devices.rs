@@ -18,7 +18,11 @@ use common::limits::USER_DEVICES_MAX;
 use common::ports::Devices;
 use common::time::UnixMs;
 use control::{Control, Who};
+use futures::future::{Either, select};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use tokio::sync::mpsc;
 
 /// Rows of one call to the device table: about 20 MB of memory, three times over.
@@ -35,21 +39,43 @@ pub(crate) async fn post(
     let (format, encoding) = (row_format(&request)?, encoding_of(request.headers())?);
     let mut body = BodyReader::new(request, limits.upload_bytes_max, limits.upload_idle_timeout())?;
     let (chunks, mut waiting) = mpsc::channel(1);
-    let parser = Parser::start(move |pieces| parse(pieces, format, encoding, &chunks));
+    let whole = Arc::new(AtomicBool::new(false));
+    let all_came = Arc::clone(&whole);
+    let parser = Parser::start(move |pieces| parse(pieces, format, encoding, &chunks, &all_came));
     let mut imported = Imported::default();
-    let feeding = async {
+    let feeding = async move {
         while let Some(piece) = body.next().await? {
             if !parser.feed(piece).await {
                 break;
             }
         }
+        whole.store(true, Release);
         parser.finish().await
     };
     let storing = store(&*control.backend().devices, &mut waiting, &mut imported);
-    let done = tokio::try_join!(feeding, storing);
+    let done = both(feeding, storing).await;
     audit(control, &who, &done, &imported).await;
-    let (parsed, ()) = done.map_err(|problem| partly(problem, imported.taken))?;
+    let parsed = done.map_err(|problem| partly(problem, imported.taken))?;
     Ok(Json(summed_up(imported, parsed)))
+}
+
+/// Runs both to their ends. What was handed over before the file proved faulty is still stored, so that the answer can
+/// say how much that is; when storing fails, nothing more is read.
+async fn both<T>(
+    feeding: impl Future<Output = Result<T, Problem>>,
+    storing: impl Future<Output = Result<(), Problem>>,
+) -> Result<T, Problem> {
+    match select(pin!(feeding), pin!(storing)).await {
+        Either::Left((Ok(fed), storing)) => storing.await.map(|()| fed),
+        Either::Left((Err(fault), storing)) => {
+            let _ = storing.await;
+            Err(fault)
+        }
+        Either::Right((stored, feeding)) => match stored {
+            Ok(()) => feeding.await,
+            Err(fault) => Err(fault),
+        },
+    }
 }
 
 fn row_format(request: &Request) -> Result<Option<RowFormat>, Problem> {
@@ -84,6 +110,7 @@ fn parse(
     format: Option<RowFormat>,
     encoding: Option<Encoding>,
     chunks: &mpsc::Sender<Chunk>,
+    all_came: &AtomicBool,
 ) -> Result<Parsed, ListError> {
     let mut reader = DeviceReader::new(format, encoding, UNKNOWN)?;
     let (mut chunk, mut bad) = (Chunk::default(), Vec::new());
@@ -103,7 +130,10 @@ fn parse(
         reader.feed(&piece, &mut on)?;
     }
     let facts = reader.finish(&mut on)?;
-    let _ = chunks.blocking_send(chunk);
+    // A sender that broke off is not heard any more.
+    if all_came.load(Acquire) {
+        let _ = chunks.blocking_send(chunk);
+    }
     Ok(Parsed { facts, bad })
 }
 

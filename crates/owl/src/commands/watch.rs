@@ -67,7 +67,7 @@ impl Screen {
                     }
                 }
                 Some(("data", data)) if kind == "trouble" => {
-                    eprintln!("owl: the server can't read the figures: {data}")
+                    eprintln!("owl: the server can't read the figures: {data}");
                 }
                 _ => {}
             }
