@@ -20,7 +20,7 @@ pub(crate) fn test() -> anyhow::Result<Sum> {
     tools()?;
     let target =
         std::path::absolute(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))?;
-    if !crate::steps::cargo(&["build", "--workspace", "--all-features", "--bin", "owl", "--locked"])
+    if !crate::steps::cargo(&["test", "--workspace", "--all-features", "--no-run", "--locked"])
         .status()
         .context("cannot run cargo")?
         .success()
