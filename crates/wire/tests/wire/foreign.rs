@@ -27,8 +27,11 @@ use wire::{Config, Outcome, Policy, Request, Template};
 
 /// Requests of each run; more with `OWL_CONFORMANCE_REQUESTS`.
 fn requests() -> usize {
-    std::env::var("OWL_CONFORMANCE_REQUESTS").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000)
+    std::env::var("OWL_CONFORMANCE_REQUESTS").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000)
 }
+
+/// Requests of a group; all groups are on their way at once.
+const GROUP: usize = 100;
 
 /// Places in `Config::wanted`.
 const WANTED: [&str; 4] = ["x-token", "x-bytes", "retry-after", "content-length"];
@@ -129,11 +132,10 @@ const BEGINS: &str = r#"{"n":"#;
 const ENDS: &str = "}";
 
 fn template() -> Template {
-    Template::to_paths_below("localhost", "/").with("content-type", "application/json", Policy::Indexed).with(
-        "authorization",
-        format!("bearer {}", "s".repeat(700)),
-        Policy::Indexed,
-    )
+    Template::to_paths_below("localhost", "/")
+        .with("content-type", "application/json", Policy::Indexed)
+        .with("x-secret", "never indexed", Policy::NeverIndexed)
+        .with("authorization", format!("bearer {}", "s".repeat(700)), Policy::Indexed)
 }
 
 /// Sends everything until nothing is left to be sent again, through `send`, which tells how each request ended.
@@ -194,7 +196,11 @@ async fn with_tls(server: Foreign, target: Target) {
     let path = server.path;
     let run = all.run_until(async {
         let pool = Pool::open(PoolSettings { target, connections: 4, connection: config() });
-        exchange(server, async |numbers| send(&pool, path, &numbers).await).await;
+        exchange(server, async |numbers| {
+            let groups = numbers.chunks(GROUP).map(|group| send(&pool, path, group));
+            futures::future::join_all(groups).await.concat()
+        })
+        .await;
         pool.close().await;
     });
     tokio::time::timeout(Duration::from_secs(600), run).await.unwrap();

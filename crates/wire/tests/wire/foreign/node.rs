@@ -11,14 +11,22 @@ const settings = { maxConcurrentStreams: 250 };
 const server = key ? http2.createSecureServer({ key, cert, settings }) : http2.createServer({ settings });
 const seen = new Map();
 server.on('stream', (stream, headers) => {
-  const path = headers[':path'], status = Number(path.split('/')[1]);
-  let bytes = 0;
+  const path = headers[':path'], [, status, digits] = path.split('/'), n = parseInt(digits, 16);
+  const parts = [];
   seen.set(path, (seen.get(path) || 0) + 1);
   stream.on('error', () => {});
-  stream.on('data', part => { bytes += part.length; });
+  stream.on('data', part => parts.push(part));
   stream.on('end', () => {
-    const said = { ':status': status, 'x-token': path, 'x-bytes': bytes };
-    if (status === 200) return stream.respond(said, { endStream: true });
+    const body = Buffer.concat(parts);
+    const good = headers[':method'] === 'POST' && headers['content-type'] === 'application/json'
+      && headers.authorization === 'bearer ' + 's'.repeat(700) && headers['x-secret'] === 'never indexed'
+      && body.toString() === `{"n":${n},"text":"${'x'.repeat(n * 37 % 3000)}"}`;
+    if (!good) {
+      stream.respond({ ':status': 500 });
+      return stream.end(JSON.stringify(headers));
+    }
+    const said = { ':status': Number(status), 'x-token': path, 'x-bytes': body.length, 'x-other': 'y'.repeat(n % 300) };
+    if (status === '200') return stream.respond(said, { endStream: true });
     stream.respond({ ...said, 'retry-after': '7' });
     stream.end(JSON.stringify({ reason: 'Because', path }));
   });
