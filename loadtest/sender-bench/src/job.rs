@@ -1,5 +1,6 @@
 //! What a child process is told to do, and what it answers.
 
+use loadtest::gateways::GatewayInfo;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -10,6 +11,16 @@ pub enum Gateway {
     Apns,
     /// Google's.
     Fcm,
+}
+
+impl Gateway {
+    /// Where the stand-in listens.
+    pub fn address(self, info: &GatewayInfo) -> &str {
+        match self {
+            Self::Apns => &info.apns,
+            Self::Fcm => &info.fcm,
+        }
+    }
 }
 
 /// Who sends.

@@ -17,7 +17,8 @@ pub(crate) fn pool(origin: &Origin, connections: u16) -> Rc<Pool> {
 }
 
 /// How connections to both gateways behave.
-fn connection() -> wire::Config {
+#[must_use]
+pub fn connection() -> wire::Config {
     wire::Config {
         streams_first: limits::STREAMS_FIRST,
         streams_max: limits::STREAMS_MAX,

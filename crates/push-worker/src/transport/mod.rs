@@ -12,5 +12,6 @@ mod reply;
 mod tls;
 
 pub use fault::{Fault, Faults};
+pub use group::connection;
 pub use origin::{Origin, is_loopback, is_vendor_host};
 pub use reply::{Reply, Response};

@@ -2,7 +2,7 @@
 
 use super::one_by_one::{self, OneByOne};
 use super::tls;
-use crate::job::{Figures, Gateway, Job};
+use crate::job::{Figures, Job};
 use crate::message::Message;
 use crate::meter::MemoryMeter;
 use anyhow::Result;
@@ -24,7 +24,7 @@ pub async fn run(job: &Job, info: &GatewayInfo) -> Result<Figures> {
     let memory = MemoryMeter::start()?;
     let mut clients = Vec::new();
     for _ in 0..job.connections {
-        let address = if job.gateway == Gateway::Apns { &info.apns } else { &info.fcm };
+        let address = job.gateway.address(info);
         let io = tls::connect(address, info, &config).await?;
         let builder = h2::client::Builder::new().initial_connection_window_size(1 << 20).to_owned();
         let (requests, connection) = builder.handshake(io).await?;

@@ -1,6 +1,6 @@
 //! h2load, a process of its own: its start and its handshakes are in its figures.
 
-use crate::job::{Figures, Gateway, Job};
+use crate::job::{Figures, Job};
 use crate::message::Message;
 use crate::meter::Meter;
 use anyhow::{Context, Result, ensure};
@@ -19,7 +19,7 @@ pub fn run(job: &Job, info: &GatewayInfo) -> Result<Figures> {
     let message = Message::new(job.gateway, info)?;
     let mut body = tempfile::NamedTempFile::new()?;
     body.write_all(&message.body(0))?;
-    let address = if job.gateway == Gateway::Apns { &info.apns } else { &info.fcm };
+    let address = job.gateway.address(info);
     let mut command = Command::new("h2load");
     command.args(["-t", "1", "-n", &job.requests.to_string()]);
     command.args(["-c", &job.connections.to_string(), "-m", &job.streams.to_string()]);

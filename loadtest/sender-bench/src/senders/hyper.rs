@@ -2,7 +2,7 @@
 
 use super::one_by_one::{self, OneByOne};
 use super::tls;
-use crate::job::{Figures, Gateway, Job};
+use crate::job::{Figures, Job};
 use crate::message::Message;
 use crate::meter::MemoryMeter;
 use anyhow::Result;
@@ -26,7 +26,7 @@ pub async fn run(job: &Job, info: &GatewayInfo) -> Result<Figures> {
     let memory = MemoryMeter::start()?;
     let mut clients = Vec::new();
     for _ in 0..job.connections {
-        let address = if job.gateway == Gateway::Apns { &info.apns } else { &info.fcm };
+        let address = job.gateway.address(info);
         let io = TokioIo::new(tls::connect(address, info, &config).await?);
         let (requests, connection) = handshake(TokioExecutor::new(), io).await?;
         tokio::spawn(async move { drop(connection.await) });

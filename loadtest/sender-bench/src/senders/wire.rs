@@ -7,7 +7,7 @@ use crate::message::Message;
 use crate::meter::{MemoryMeter, Meter};
 use anyhow::{Context, Result, anyhow};
 use loadtest::gateways::GatewayInfo;
-use push_worker::transport::limits;
+use push_worker::transport::{connection, limits};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ struct Client {
 pub async fn run(job: &Job, info: &GatewayInfo) -> Result<Figures> {
     let message = Rc::new(Message::new(job.gateway, info)?);
     let template = Rc::new(message.template());
-    let address = if job.gateway == Gateway::Apns { &info.apns } else { &info.fcm };
+    let address = job.gateway.address(info);
     let port = address.rsplit(':').next().context("an address without a port")?.parse()?;
     let target = Target {
         host: info.server_name.clone(),
@@ -54,22 +54,6 @@ pub async fn run(job: &Job, info: &GatewayInfo) -> Result<Figures> {
     let figures = meter.stop(job.requests, accepted)?;
     let grown_bytes = if job.measure == Measure::Memory { Some(memory.grown()?) } else { None };
     Ok(Figures { grown_bytes, ..figures })
-}
-
-/// As the push worker has it.
-fn connection() -> wire::Config {
-    wire::Config {
-        streams_first: limits::STREAMS_FIRST,
-        streams_max: limits::STREAMS_MAX,
-        out_bytes_max: limits::OUT_BYTES_MAX,
-        answer_bytes_max: limits::ANSWER_BYTES_MAX,
-        keep_success_bodies: false,
-        window_bytes: limits::CONNECTION_WINDOW_BYTES,
-        wanted: vec!["retry-after".to_owned()],
-        ping_busy_every: limits::PING_BUSY_EVERY,
-        ping_idle_every: limits::PING_IDLE_EVERY,
-        pong_within: limits::PONG_WITHIN,
-    }
 }
 
 impl Client {
