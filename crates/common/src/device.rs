@@ -3,7 +3,7 @@
 mod target;
 
 pub use target::{Target, TargetRef};
-pub(crate) use target::{put_target, read_target, skip_target, target_head};
+pub(crate) use target::{put_target, read_target, target_head};
 
 use crate::ids::clip;
 use crate::limits::USER_ID_BYTES_MAX;

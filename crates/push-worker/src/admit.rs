@@ -6,7 +6,7 @@ use crate::lane::{Lane, Prepared};
 use crate::measure;
 use crate::retry;
 use common::device::Platform;
-use common::envelope::{BatchEnvelope, Head, NewEnvelope};
+use common::envelope::{BatchEnvelope, Devices, Head, NewEnvelope};
 use common::ids::{CampaignId, Epoch};
 use common::limits::{LOOK_EVERY, QUEUE_DELAY_MAX};
 use common::plan::{self, Gate};
@@ -39,6 +39,7 @@ pub(crate) enum Part {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) batch: BatchEnvelope,
+    pub(crate) devices: Devices,
     pub(crate) ack: AckId,
     pub(crate) receive_count: u32,
     /// By platform.
@@ -76,8 +77,8 @@ impl Lane {
     pub(crate) async fn admit(&self, received: Vec<Received>) -> Vec<Admitted> {
         let mut batches = Vec::with_capacity(received.len());
         for r in received {
-            match BatchEnvelope::decode(&r.body) {
-                Ok(batch) => batches.push((r, batch)),
+            match BatchEnvelope::decode_with_devices(&r.body) {
+                Ok((batch, devices)) => batches.push((r, batch, devices)),
                 Err(error) => {
                     ENVELOPES.one((Batches, Event::Unreadable));
                     let (receives, bytes) = (r.receive_count, r.body.len());
@@ -88,12 +89,12 @@ impl Lane {
         let newest = self.look_where_needed(&batches).await;
         let prepared = self.prepared.borrow().clone();
         let (mut admitted, mut delete) = (Vec::new(), Vec::new());
-        for (r, batch) in batches {
-            match self.verdict(&r, &batch, prepared.as_ref(), &newest) {
+        for (r, batch, devices) in batches {
+            match self.verdict(&r, &batch, &devices, prepared.as_ref(), &newest) {
                 Verdict::Go(parts) => {
                     let span = span(&batch, r.trace.as_ref());
                     let Received { ack, receive_count, trace, .. } = r;
-                    admitted.push(Admitted { batch, ack, receive_count, parts, span, trace });
+                    admitted.push(Admitted { batch, devices, ack, receive_count, parts, span, trace });
                 }
                 Verdict::Delete => delete.push(r.ack),
                 Verdict::Hide(pause) => self.hide(&[r.ack], pause).await,
@@ -112,16 +113,16 @@ impl Lane {
     /// its live run, or nothing when it has none.
     async fn look_where_needed(
         &self,
-        batches: &[(Received, BatchEnvelope)],
+        batches: &[(Received, BatchEnvelope, Devices)],
     ) -> HashMap<CampaignId, Option<Epoch>> {
         let shared = &self.shared;
         let unclear = |head: &Head| shared.watch.gate(head) == Gate::LookAgain;
-        if batches.iter().any(|(_, b)| unclear(&b.head)) {
+        if batches.iter().any(|(_, b, _)| unclear(&b.head)) {
             shared.look().await;
         }
         let slot = shared.watch.campaign().map(|c| c.id);
         let mut others = HashMap::new();
-        for id in batches.iter().map(|(_, b)| b.head.campaign).filter(|id| Some(*id) != slot) {
+        for id in batches.iter().map(|(_, b, _)| b.head.campaign).filter(|id| Some(*id) != slot) {
             if !others.contains_key(&id)
                 && let Ok(campaign) = shared.backend.campaigns.get(id).await
             {
@@ -135,6 +136,7 @@ impl Lane {
         &self,
         received: &Received,
         batch: &BatchEnvelope,
+        devices: &Devices,
         prepared: Option<&Rc<Prepared>>,
         others: &HashMap<CampaignId, Option<Epoch>>,
     ) -> Verdict {
@@ -156,13 +158,12 @@ impl Lane {
         if prepared.filter(is_this).is_none() {
             return Verdict::Hide(give_back_pause(received.receive_count));
         }
-        self.admit_parts(batch)
+        self.admit_parts(batch, devices)
     }
 
     /// Asks each platform's control. With nothing to send now, the whole envelope is postponed, unclaimed.
-    fn admit_parts(&self, batch: &BatchEnvelope) -> Verdict {
-        let mut counts = [0_u32; 2];
-        batch.platforms().for_each(|(_, platform)| counts[platform as usize] += 1);
+    fn admit_parts(&self, batch: &BatchEnvelope, devices: &Devices) -> Verdict {
+        let counts = Platform::ALL.map(|p| u32::try_from(devices.count(p)).unwrap_or(u32::MAX));
         let parts = Platform::ALL.map(|p| self.part(p, counts[p as usize], batch));
         let has = |p: Platform| counts[p as usize] > 0;
         let later = Platform::ALL.into_iter().filter(|p| has(*p)).map(|p| match parts[p as usize] {

@@ -4,7 +4,7 @@ use crate::admit::{Admitted, Part, give_back_pause};
 use crate::lane::Lane;
 use crate::measure;
 use common::device::Platform;
-use common::envelope::BatchEnvelope;
+use common::envelope::{BatchEnvelope, Devices};
 use common::ids::Fence;
 use common::ledger::{ClaimAnswer, ClaimRequest, RenewRequest};
 use common::limits::{BATCH_VISIBILITY, CLAIM_LEASE, CLAIM_MARGIN, LOOK_EVERY};
@@ -23,6 +23,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct InHand {
     pub(crate) batch: BatchEnvelope,
+    pub(crate) devices: Devices,
     pub(crate) ack: AckId,
     pub(crate) fence: Fence,
     /// By place in the whole batch: whether the ledger grants it.
@@ -47,11 +48,15 @@ impl InHand {
 
 /// One unsent byte per device of the whole batch. A retry knows the gateways of its own devices only; by then the record
 /// exists, and this is not written.
-pub(crate) fn blank(batch: &BatchEnvelope) -> Vec<u8> {
-    let mut bytes = vec![Outcome::Unsent.to_byte(Platform::Apns); usize::from(batch.devices)];
-    for (place, platform) in batch.platforms() {
-        if let Some(byte) = bytes.get_mut(usize::from(place)) {
-            *byte = Outcome::Unsent.to_byte(platform);
+pub(crate) fn blank(batch: &BatchEnvelope, devices: &Devices) -> Vec<u8> {
+    let unsent = Platform::ALL.map(|p| Outcome::Unsent.to_byte(p));
+    if batch.only.is_empty() {
+        return devices.platforms().map(|p| unsent[p as usize]).collect();
+    }
+    let mut bytes = vec![unsent[Platform::Apns as usize]; usize::from(batch.devices)];
+    for (i, platform) in devices.platforms().enumerate() {
+        if let Some(byte) = bytes.get_mut(usize::from(batch.place(i))) {
+            *byte = unsent[platform as usize];
         }
     }
     bytes
@@ -68,7 +73,7 @@ impl Lane {
             epoch: a.batch.head.epoch,
             holder: self.shared.id,
             lease: CLAIM_LEASE,
-            blank: blank(&a.batch),
+            blank: blank(&a.batch, &a.devices),
             only: a.batch.only.clone(),
             resend_ambiguous,
             now,
@@ -105,8 +110,19 @@ impl Lane {
             match answer {
                 ClaimAnswer::Granted { fence, unsent, .. } => {
                     let (lease_end, finished) = (Cell::new(began + CLAIM_LEASE), Cell::new(false));
-                    let Admitted { batch, ack, parts, span, trace, .. } = a;
-                    held.push(InHand { batch, ack, fence, unsent, parts, lease_end, finished, span, trace });
+                    let Admitted { batch, devices, ack, parts, span, trace, .. } = a;
+                    held.push(InHand {
+                        batch,
+                        devices,
+                        ack,
+                        fence,
+                        unsent,
+                        parts,
+                        lease_end,
+                        finished,
+                        span,
+                        trace,
+                    });
                 }
                 ClaimAnswer::Done | ClaimAnswer::Stale => {
                     self.refund(&a.parts);

@@ -19,7 +19,7 @@ use tracing::Instrument;
 const UNREACHABLE_PAUSE: Duration = Duration::from_millis(500);
 
 /// What one batch's turn came to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Turn {
     /// For the ledger.
     pub(crate) results: Vec<DeviceResult>,
@@ -29,13 +29,22 @@ pub(crate) struct Turn {
     pub(crate) later: [Vec<Later>; 2],
 }
 
+impl Turn {
+    /// With room for so many devices.
+    fn of(devices: usize) -> Self {
+        let (results, counted) = (Vec::with_capacity(devices), Vec::with_capacity(devices));
+        Self { results, counted, later: [Vec::new(), Vec::new()] }
+    }
+}
+
 impl Lane {
     /// Sends what is granted, in the envelope, and admitted.
     pub(crate) async fn send(&self, hand: &InHand) -> Turn {
         let pushes = pushes(hand);
         let [apns, fcm] = Platform::ALL.map(|p| self.send_part(hand, p, &pushes[p as usize]));
         let (apns, fcm) = futures::join!(apns, fcm);
-        let mut turn = Turn::default();
+        let devices = pushes.iter().map(Vec::len).sum();
+        let mut turn = Turn::of(devices);
         for (platform, answers) in Platform::ALL.into_iter().zip([apns, fcm]) {
             self.decide(hand, platform, &pushes[platform as usize], &answers, &mut turn);
         }
@@ -174,10 +183,12 @@ impl Lane {
 
 /// The devices that are both in the envelope and granted, by platform.
 fn pushes(hand: &InHand) -> [Vec<Push<'_>>; 2] {
-    let mut pushes = [Vec::with_capacity(hand.unsent.len()), Vec::with_capacity(hand.unsent.len())];
-    for (place, d) in hand.batch.views() {
+    let mut pushes = Platform::ALL.map(|p| Vec::with_capacity(hand.devices.count(p)));
+    for (i, device) in hand.devices.views().enumerate() {
+        let place = hand.batch.place(i);
         if hand.unsent.get(usize::from(place)) == Some(&true) {
-            pushes[d.target.platform() as usize].push(Push { place, target: d.target, locale: d.locale });
+            let push = Push { place, target: device.target, locale: device.locale };
+            pushes[device.target.platform() as usize].push(push);
         }
     }
     pushes

@@ -14,8 +14,8 @@ pub struct Config {
     pub out_bytes_max: usize,
     /// Most bytes kept of an answer's body, up to 32 KiB. A longer one is cut and its stream cancelled.
     pub answer_bytes_max: usize,
-    /// Whether bodies of 2xx answers are kept.
-    pub keep_success_bodies: bool,
+    /// Whether bodies and wanted headers of 2xx answers are kept. Without, wanted headers of these may be missing.
+    pub keep_successes: bool,
     /// Bytes of all answers that may be on their way.
     pub window_bytes: u32,
     /// Response headers to keep, in lower case.
@@ -35,7 +35,7 @@ impl Default for Config {
             streams_max: 1_000,
             out_bytes_max: 256 * 1_024,
             answer_bytes_max: 4_096,
-            keep_success_bodies: false,
+            keep_successes: false,
             window_bytes: 16 * 1_024 * 1_024,
             wanted: vec!["retry-after".to_owned()],
             ping_busy_every: Duration::from_secs(10),

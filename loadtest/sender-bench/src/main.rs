@@ -4,6 +4,7 @@
 //! Every sender runs in a child process on one core, the stand-ins in another on the other core. What is measured begins
 //! when connections are open and warm.
 
+mod instructions;
 mod job;
 mod message;
 mod meter;
@@ -30,6 +31,7 @@ use stand_in::{StandInArgs, StandIns};
   cargo run --release -- --quick                 one small round: does everything work?
   cargo run --release -- --only groups,latency   two rows
   cargo run --release -- --json | jq .rows       for programs
+  cargo run --release -- --instructions          instructions instead of time (needs valgrind), the same on a busy machine
 
 Rows: groups, singly, round-trip, fcm, memory, latency.
 a2 and fcm_v1 have fixed hosts: they take part where a private network and mount namespace can be had (as root)."
@@ -46,6 +48,12 @@ struct Flags {
     /// These rows only.
     #[arg(long, value_name = "ROW", value_delimiter = ',')]
     only: Vec<String>,
+    /// Count instructions of a push in the process itself, by callgrind, instead of measuring time.
+    #[arg(long)]
+    instructions: bool,
+    /// With `--instructions`: keep callgrind's files here, for `callgrind_annotate`.
+    #[arg(long, value_name = "DIR", requires = "instructions")]
+    keep: Option<std::path::PathBuf>,
     /// One object instead of tables.
     #[arg(long)]
     json: bool,
@@ -97,6 +105,10 @@ fn compare(flags: &Flags) -> Result<()> {
         core: core(0),
         skipped: skipped(&private),
     };
+    if flags.instructions {
+        let keep = flags.keep.as_deref().unwrap_or(dir.path());
+        return instructions::count(&plan, &stand_ins, keep, flags.json);
+    }
     let found = rounds::run(&plan, &stand_ins)?;
     let mode = serde_json::to_value(stand_ins.info.mode)?;
     let mode = mode.as_str().unwrap_or("unknown");

@@ -1,5 +1,6 @@
 //! What this process used, as the kernel counts it.
 
+use crate::instructions;
 use crate::job::Figures;
 use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -34,6 +35,7 @@ impl Meter {
     }
 
     fn of(who: UsageWho) -> Result<Self> {
+        instructions::forget()?;
         let (user_s, system_s) = usage(who)?;
         Ok(Self { who, began: Instant::now(), user_s, system_s })
     }
@@ -42,6 +44,7 @@ impl Meter {
     pub fn stop(&self, requests: u64, accepted: u64) -> Result<Figures> {
         let wall_s = self.began.elapsed().as_secs_f64();
         let (user_s, system_s) = usage(self.who)?;
+        instructions::write_down()?;
         let (user_s, system_s) = (user_s - self.user_s, system_s - self.system_s);
         Ok(Figures { requests, accepted, user_s, system_s, wall_s, ..Figures::default() })
     }

@@ -61,7 +61,7 @@ pub fn run(plan: &Plan, stand_ins: &StandIns) -> Result<Vec<Found>> {
             for place in (0..count).map(|place| (place + round) % count) {
                 let (sender, requests, figures) = &mut found.senders[place];
                 let job = job(plan, row, *sender, *requests, stand_ins);
-                match runtime.block_on(measured(&job, stand_ins, &admin)) {
+                match runtime.block_on(measured(itself()?, &job, stand_ins, &admin)) {
                     Ok(one) => figures.push(one),
                     Err(error) => {
                         let line = format!("{}, round {}: {error:#}", sender.label(), round + 1);
@@ -75,10 +75,20 @@ pub fn run(plan: &Plan, stand_ins: &StandIns) -> Result<Vec<Found>> {
     Ok(all)
 }
 
-/// Runs a sender; figures only of requests that were all accepted, and that the stand-ins saw.
-async fn measured(job: &Job, stand_ins: &StandIns, admin: &AdminClient) -> Result<Figures> {
+/// This program, to be started anew.
+fn itself() -> Result<Command> {
+    Ok(Command::new(std::env::current_exe()?))
+}
+
+/// Runs a sender in a process that is started so; figures only of requests that were all accepted, and that the stand-ins saw.
+pub async fn measured(
+    command: Command,
+    job: &Job,
+    stand_ins: &StandIns,
+    admin: &AdminClient,
+) -> Result<Figures> {
     let before = admin.summary().await?.requests;
-    let figures = child(job, stand_ins)?;
+    let figures = child(command, job, stand_ins)?;
     let (accepted, all) = (figures.accepted, figures.requests);
     ensure!(accepted == all, "only {accepted} of {all} were accepted, so this is no measurement");
     // The HTTP/1.1 stand-in does not count.
@@ -88,7 +98,8 @@ async fn measured(job: &Job, stand_ins: &StandIns, admin: &AdminClient) -> Resul
     Ok(figures)
 }
 
-async fn behave(admin: &AdminClient, row: &Row) -> Result<()> {
+/// Makes the stand-ins behave as the row wants.
+pub async fn behave(admin: &AdminClient, row: &Row) -> Result<()> {
     let behaviour = Behaviour {
         round_trip_ms: row.round_trip_ms,
         answer_singly: row.singly,
@@ -110,7 +121,8 @@ async fn seen(admin: &AdminClient, at_least: u64) -> Result<()> {
     }
 }
 
-fn job(plan: &Plan, row: &Row, sender: Sender, requests: u64, stand_ins: &StandIns) -> Job {
+/// A sender's part of a row.
+pub fn job(plan: &Plan, row: &Row, sender: Sender, requests: u64, stand_ins: &StandIns) -> Job {
     Job {
         sender,
         measure: row.measure,
@@ -123,8 +135,7 @@ fn job(plan: &Plan, row: &Row, sender: Sender, requests: u64, stand_ins: &StandI
     }
 }
 
-fn child(job: &Job, stand_ins: &StandIns) -> Result<Figures> {
-    let mut command = Command::new(std::env::current_exe()?);
+fn child(mut command: Command, job: &Job, stand_ins: &StandIns) -> Result<Figures> {
     command.arg("send").arg(serde_json::to_string(job)?).stderr(Stdio::inherit());
     for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env_remove(name);

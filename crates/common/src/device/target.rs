@@ -123,16 +123,23 @@ impl fmt::Debug for TargetRef<'_> {
     }
 }
 
-/// Each byte in two hexadecimal digits.
-const HEX_PAIRS: [[u8; 2]; 256] = {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let (mut pairs, mut byte) = ([[0; 2]; 256], 0);
-    while byte < 256 {
-        pairs[byte] = [HEX[byte >> 4], HEX[byte & 15]];
-        byte += 1;
+/// A hexadecimal digit of 0 to 15: arithmetic, so that the compiler makes many at once.
+fn digit(nibble: u8) -> u8 {
+    nibble + b'0' + if nibble > 9 { b'a' - b'0' - 10 } else { 0 }
+}
+
+/// Appends two lower-case hexadecimal digits for each byte. A token has 32 bytes today.
+fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for block in blocks {
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(block) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
+        }
+        out.extend_from_slice(&digits);
     }
-    pairs
-};
+    out.extend(rest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+}
 
 impl TargetRef<'_> {
     /// Which gateway it belongs to.
@@ -144,10 +151,7 @@ impl TargetRef<'_> {
     /// Appends the text form: lower-case hexadecimal for APNs.
     pub fn write_text(self, out: &mut Vec<u8>) {
         match self {
-            Self::Apns(bytes) => {
-                out.reserve(2 * bytes.len());
-                bytes.iter().for_each(|b| out.extend_from_slice(&HEX_PAIRS[usize::from(*b)]));
-            }
+            Self::Apns(bytes) => write_hex(bytes, out),
             Self::FcmToken(s) | Self::FcmFid(s) => out.extend_from_slice(s.as_bytes()),
         }
     }
@@ -214,15 +218,4 @@ pub(crate) fn read_target<'a>(r: &mut Reader<'a>, head: u8) -> Result<TargetRef<
         2 => Ok(TargetRef::FcmFid(r.str16("FCM installation id")?)),
         _ => Err(r.bad("unknown kind of target")),
     }
-}
-
-/// Passes over a target. Answers whose it is; what it says is not looked at.
-pub(crate) fn skip_target(r: &mut Reader<'_>, head: u8) -> Result<Platform, Malformed> {
-    let (platform, bytes) = match head & 3 {
-        0 => (Platform::Apns, usize::from(r.u8("token length")?)),
-        1 | 2 => (Platform::Fcm, usize::from(r.u16("token length")?)),
-        _ => return Err(r.bad("unknown kind of target")),
-    };
-    r.take(bytes, "target")?;
-    Ok(platform)
 }

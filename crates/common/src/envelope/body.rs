@@ -3,7 +3,7 @@
 //! A record is: length of the user id (1 byte), count of devices (1), the id, then per device a head byte (kind of
 //! target), the locale's number in the manifest (1), and the target behind its length.
 
-use crate::device::{Platform, TargetRef, put_target, read_target, skip_target, target_head};
+use crate::device::{TargetRef, put_target, read_target, target_head};
 use crate::wire::{Malformed, Reader};
 
 /// One device as it stands in a batch.
@@ -39,24 +39,7 @@ impl<'a> BatchBody<'a> {
         Self { bytes }
     }
 
-    /// Walks every record and counts the devices.
-    ///
-    /// # Errors
-    /// Says at which byte a record is broken.
-    pub fn device_count(self) -> Result<usize, Malformed> {
-        let mut r = Reader::new(self.bytes);
-        let mut count = 0;
-        while !r.is_empty() {
-            let (_, n) = user_head(&mut r)?;
-            for _ in 0..n {
-                device(&mut r)?;
-            }
-            count += usize::from(n);
-        }
-        Ok(count)
-    }
-
-    /// Every device of every user. Ends early at a broken record; [`BatchBody::device_count`] tells beforehand.
+    /// Every device of every user. Ends early at a broken record; [`Devices::find`](super::Devices::find) tells beforehand.
     pub fn devices(self) -> impl Iterator<Item = DeviceView<'a>> {
         let (mut r, mut left) = (Reader::new(self.bytes), 0);
         std::iter::from_fn(move || {
@@ -65,19 +48,6 @@ impl<'a> BatchBody<'a> {
             }
             left -= 1;
             device(&mut r).ok()
-        })
-    }
-
-    /// Whose each device is: the same as [`BatchBody::devices`] says, several times faster.
-    pub fn platforms(self) -> impl Iterator<Item = Platform> {
-        let (mut r, mut left) = (Reader::new(self.bytes), 0);
-        std::iter::from_fn(move || {
-            while left == 0 {
-                left = user_lengths(&mut r).ok()?.1;
-            }
-            left -= 1;
-            let (head, _) = (r.u8("device head").ok()?, r.u8("locale number").ok()?);
-            skip_target(&mut r, head).ok()
         })
     }
 
@@ -94,7 +64,7 @@ impl<'a> BatchBody<'a> {
 }
 
 /// A user's id as bytes, which need not be text, and how many devices follow.
-fn user_lengths<'a>(r: &mut Reader<'a>) -> Result<(&'a [u8], u8), Malformed> {
+pub(super) fn user_lengths<'a>(r: &mut Reader<'a>) -> Result<(&'a [u8], u8), Malformed> {
     let (length, devices) = (usize::from(r.u8("user id length")?), r.u8("device count")?);
     Ok((r.take(length, "user id")?, devices))
 }

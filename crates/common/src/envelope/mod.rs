@@ -2,10 +2,11 @@
 //! base64 from its adapter. `docs/formats.md` has the layout byte by byte.
 
 mod body;
+mod devices;
 
 pub use body::{BatchBody, DeviceView, UserView, UserWriter};
+pub use devices::Devices;
 
-use crate::device::Platform;
 use crate::ids::{BatchKey, BatchNo, CampaignId, ContentId, Epoch, ShardNo, SnapshotId};
 use crate::time::UnixMs;
 use crate::trace::TraceParent;
@@ -188,31 +189,31 @@ impl BatchEnvelope {
     /// # Errors
     /// Says at which byte it is not.
     pub fn decode(bytes: &Bytes) -> Result<Self, Malformed> {
+        Self::decode_with_devices(bytes).map(|(batch, _)| batch)
+    }
+
+    /// The same, with the devices that were found.
+    ///
+    /// # Errors
+    /// Those of [`BatchEnvelope::decode`].
+    pub fn decode_with_devices(bytes: &Bytes) -> Result<(Self, Devices), Malformed> {
         let mut r = Reader::new(bytes);
         let head = Head::read(&mut r, b'B')?;
         let key = BatchKey { shard: ShardNo(r.u16("shard")?), number: BatchNo(r.u32("batch number")?) };
         let (attempt, devices) = (r.u8("attempt")?, r.u16("device count")?);
         let only = (0..r.u16("count of places")?).map(|_| r.u16("place")).collect::<Result<Vec<_>, _>>()?;
         let body = bytes.slice(r.at()..);
-        let found = BatchBody::new(&body).device_count().map_err(|e| Malformed { at: e.at + r.at(), ..e })?;
         let listed = if only.is_empty() { usize::from(devices) } else { only.len() };
-        if found != listed || only.iter().any(|p| *p >= devices) {
+        let found = Devices::find(body.clone(), listed).map_err(|e| Malformed { at: e.at + r.at(), ..e })?;
+        if found.len() != listed || only.iter().any(|p| *p >= devices) {
             return Err(r.bad("the devices are not the ones that the head announces"));
         }
-        Ok(Self { head, key, attempt, only, devices, body })
+        Ok((Self { head, key, attempt, only, devices, body }, found))
     }
 
-    /// The devices in it, each with its place in the whole batch.
-    pub fn views(&self) -> impl Iterator<Item = (u16, DeviceView<'_>)> {
-        BatchBody::new(&self.body).devices().enumerate().map(|(i, d)| (self.place(i), d))
-    }
-
-    /// Whose the devices in it are, each with its place in the whole batch.
-    pub fn platforms(&self) -> impl Iterator<Item = (u16, Platform)> {
-        BatchBody::new(&self.body).platforms().enumerate().map(|(i, p)| (self.place(i), p))
-    }
-
-    fn place(&self, i: usize) -> u16 {
+    /// The place in the whole batch of the `i`th device in this envelope.
+    #[must_use]
+    pub fn place(&self, i: usize) -> u16 {
         self.only.get(i).copied().unwrap_or_else(|| u16::try_from(i).unwrap_or(u16::MAX))
     }
 

@@ -34,7 +34,7 @@ async fn with_dead_letters() -> Stage {
         key: BatchKey { shard: stage.shards[no].shard, number: BatchNo(0) },
         attempt: 0,
         only: Vec::new(),
-        devices: u16::try_from(common::envelope::BatchBody::new(&body).device_count().unwrap()).unwrap(),
+        devices: u16::try_from(common::envelope::BatchBody::new(&body).devices().count()).unwrap(),
         body,
     };
     let rubbish = NewEnvelope::plain("no envelope".into());

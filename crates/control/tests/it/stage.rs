@@ -202,7 +202,7 @@ impl Stage {
     pub(super) async fn send(&self, key: BatchKey, outcome: Outcome) {
         let Some(fence) = self.claim(key).await else { return };
         let body = self.shards[usize::from(key.shard.0)].batch(key.number).unwrap();
-        let devices = BatchBody::new(&body).device_count().unwrap() as u16;
+        let devices = BatchBody::new(&body).devices().count() as u16;
         let now = self.clock.now();
         let result = |index| DeviceResult { index, outcome, at: now, dead_since: None };
         let done = CompleteRequest { key, fence, results: (0..devices).map(result).collect(), now };

@@ -9,7 +9,6 @@ use crate::transport::group;
 use async_trait::async_trait;
 use common::device::Platform;
 use common::fleet::LinkRow;
-use common::outcome::Outcome;
 use common::time::{Clock, UnixMs};
 use http::HeaderMap;
 use payload::Rendered;
@@ -119,10 +118,8 @@ impl Gateway for ApnsGateway {
         let shape = Shape { template: &template, body_begins: b"", body_ends: b"" };
         let ended = prepared.pool.send(shape, requests, Terms { may_write: may_send, patience }).await;
         let judge = |response: &_| self.judge(answer(response), token.number);
-        let foreign = pushes.iter().filter(|push| !is_ours(push));
-        let unsendable = Answer::Rejected(Outcome::Unsendable);
-        let foreign = foreign.map(|push| Answered { place: push.place, answer: unsendable, at: now });
-        group::answers(ended, &*self.clock, judge).chain(foreign).collect()
+        let foreign = pushes.iter().filter(|push| !is_ours(push)).map(|push| push.place);
+        group::answers(ended, &*self.clock, judge, foreign)
     }
 
     fn link(&self) -> LinkRow {

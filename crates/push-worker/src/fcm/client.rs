@@ -9,7 +9,6 @@ use crate::transport::group;
 use async_trait::async_trait;
 use common::device::Platform;
 use common::fleet::LinkRow;
-use common::outcome::Outcome;
 use common::time::{Clock, UnixMs};
 use payload::Rendered;
 use std::cell::RefCell;
@@ -174,10 +173,8 @@ impl Gateway for FcmGateway {
         let shape = Shape { template: &template, body_begins: b"", body_ends: b"" };
         let terms = Terms { may_write: may_send, patience };
         let ended = prepared.pool.send(shape, bodies.requests(), terms).await;
-        let unsendable = Answer::Rejected(Outcome::Unsendable);
-        let foreign = bodies.unsendable.iter().map(|&place| Answered { place, answer: unsendable, at: now });
-        let mut answered: Vec<Answered> =
-            group::answers(ended, &*self.clock, answer).chain(foreign).collect();
+        let foreign = bodies.unsendable.iter().copied();
+        let mut answered = group::answers(ended, &*self.clock, answer, foreign);
         self.keep(bodies.into_text());
         self.settle(&mut answered, token.number).await;
         answered

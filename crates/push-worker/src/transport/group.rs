@@ -3,6 +3,7 @@
 use super::{Origin, Reply, Response, limits};
 use crate::gateway::{Answer, Answered, Push};
 use common::fleet::LinkRow;
+use common::outcome::Outcome;
 use common::time::{Clock, UnixMs};
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub fn connection() -> wire::Config {
         streams_max: limits::STREAMS_MAX,
         out_bytes_max: limits::OUT_BYTES_MAX,
         answer_bytes_max: limits::ANSWER_BYTES_MAX,
-        keep_success_bodies: false,
+        keep_successes: false,
         window_bytes: limits::CONNECTION_WINDOW_BYTES,
         wanted: vec![http::header::RETRY_AFTER.as_str().to_owned()],
         ping_busy_every: limits::PING_BUSY_EVERY,
@@ -38,21 +39,32 @@ pub(crate) fn all(pushes: &[Push<'_>], answer: Answer, at: UnixMs) -> Vec<Answer
     pushes.iter().map(|push| Answered { place: push.place, answer, at }).collect()
 }
 
-/// What the ends of requests mean, whose tags are places; `judge` knows the gateway's answers.
+/// What the ends of requests mean, whose tags are places; `judge` knows the gateway's answers. `foreign` are places of
+/// pushes that are not this gateway's to send.
 pub(crate) fn answers(
     ended: Vec<Ended>,
     clock: &dyn Clock,
     mut judge: impl FnMut(&Response) -> Answer,
-) -> impl Iterator<Item = Answered> {
+    foreign: impl Iterator<Item = u16>,
+) -> Vec<Answered> {
     let (now, instant) = (clock.now(), tokio::time::Instant::now());
-    ended.into_iter().map(move |Ended { tag, outcome, at }| {
+    // Those that came with one read have one time.
+    let mut last = (instant, now);
+    let mut answered = Vec::with_capacity(ended.len());
+    for Ended { tag, outcome, at } in ended {
+        if at != last.0 {
+            last = (at, now.minus(instant.saturating_duration_since(at)));
+        }
         let answer = match outcome.into() {
             Reply::Answered(response) => judge(&response),
             Reply::NotSent => Answer::NotSent,
             Reply::Ambiguous => Answer::Ambiguous,
         };
-        Answered { place: tag as u16, answer, at: now.minus(instant.saturating_duration_since(at)) }
-    })
+        answered.push(Answered { place: tag as u16, answer, at: last.1 });
+    }
+    let unsendable = Answer::Rejected(Outcome::Unsendable);
+    answered.extend(foreign.map(|place| Answered { place, answer: unsendable, at: now }));
+    answered
 }
 
 /// A heartbeat's row without quota and credentials.

@@ -35,16 +35,16 @@ pub struct Response {
 }
 
 impl From<Outcome> for Reply {
+    #[inline]
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Answered(answer) => {
                 let seconds =
                     answer.header(RETRY_AFTER).and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
-                Self::Answered(Response {
-                    status: answer.status,
-                    retry_after: seconds.map(Duration::from_secs),
-                    body: Bytes::copy_from_slice(answer.body()),
-                })
+                let body = answer.body();
+                let body = if body.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(body) };
+                let retry_after = seconds.map(Duration::from_secs);
+                Self::Answered(Response { status: answer.status, retry_after, body })
             }
             Outcome::NotSent | Outcome::NotProcessed => Self::NotSent,
             Outcome::Reset(_) | Outcome::Ambiguous(_) => Self::Ambiguous,

@@ -73,6 +73,10 @@ impl Connection {
     /// Looks at each field without decoding it, unless it is wanted.
     fn read(&mut self, block: &[u8]) -> Result<Said, BadBlock> {
         let mut said = Said { status: usual_status(block), ..Said::default() };
+        if !self.config.keep_successes && said.status.is_some_and(is_success) {
+            self.decoder.pass_over(block)?;
+            return Ok(said);
+        }
         let (wanted, status_name) = (&self.wanted, &self.status_name);
         self.decoder.decode(block, |field| {
             if said.status.is_none() && field.name.is(b":status", status_name) {
@@ -96,14 +100,14 @@ impl Connection {
         self.debit(payload.len())?;
         let data = frame::strip(head, payload)?;
         let most = self.config.answer_bytes_max;
-        let keep_success = self.config.keep_success_bodies;
+        let keep_success = self.config.keep_successes;
         let Some(slot) = self.slots.get(head.stream) else { return Ok(()) };
         if slot.state == State::Ended {
             return Err(Fault::Connection(Code::STREAM_CLOSED, "DATA behind the stream's end"));
         }
         let Some(status) = slot.status else { return Err(Fault::Stream(head.stream, Code::PROTOCOL_ERROR)) };
         slot.seen += payload.len();
-        if !data.is_empty() && (keep_success || !(200..300).contains(&status)) {
+        if !data.is_empty() && (keep_success || !is_success(status)) {
             let body = &mut slot.detail.get_or_insert_default().body;
             let room = most - body.len();
             body.extend_from_slice(data.get(..room).unwrap_or(data));
@@ -122,6 +126,10 @@ impl Connection {
 fn usual_status(block: &[u8]) -> Option<u16> {
     let index = block.first()?.checked_sub(0x88)?;
     [200, 204, 206, 304, 400, 404, 500].get(usize::from(index)).copied()
+}
+
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
 }
 
 fn status(field: Field<'_>) -> Result<u16, BadBlock> {

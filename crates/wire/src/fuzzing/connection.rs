@@ -56,7 +56,7 @@ fn config(script: &mut Script<'_>) -> Config {
         streams_max: [1, 5, 20][script.below(3)],
         out_bytes_max: [1, 2_000, 50_000][script.below(3)],
         answer_bytes_max: [0, 5, 4_096][script.below(3)],
-        keep_success_bodies: script.below(2) == 0,
+        keep_successes: script.below(2) == 0,
         window_bytes: [0, 100_000, 1 << 24][script.below(3)],
         ..Config::default()
     }

@@ -1,5 +1,6 @@
 //! Header blocks, read field by field in place (RFC 7541, 3 and 6). Strings stay coded until somebody wants them.
 
+use super::names::STATIC;
 use super::table::Table;
 use super::{BadBlock, first_table, huffman, integer};
 
@@ -91,6 +92,34 @@ impl Decoder {
                 self.take_incremental(&mut block, &mut visit)?;
             } else {
                 visit(self.take_literal(&mut block, 4)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a block of which nothing is wanted. What it does to the table is done; what is wrong with it is seen.
+    pub(crate) fn pass_over(&mut self, mut block: &[u8]) -> Result<(), BadBlock> {
+        let resizes = block.first().is_some_and(|first| first & 0xe0 == 0x20);
+        if resizes || self.table.bytes_max() != 0 {
+            return self.decode(block, |_| Ok(()));
+        }
+        // A table that may hold nothing does not change: only the static one can be pointed into.
+        while let Some(&first) = block.first() {
+            let prefix = match first {
+                0x80.. => 7,
+                0x40.. => 6,
+                0x20.. => return Err(BadBlock),
+                _ => 4,
+            };
+            let index = integer::take(&mut block, prefix)?;
+            if index > STATIC.len() || (prefix == 7 && index == 0) {
+                return Err(BadBlock);
+            }
+            if index == 0 {
+                text(&mut block)?;
+            }
+            if prefix != 7 {
+                text(&mut block)?;
             }
         }
         Ok(())

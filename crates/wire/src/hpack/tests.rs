@@ -146,6 +146,29 @@ proptest! {
         }
     }
 
+    /// A block that is passed over is as good or bad as one that is read, and leaves the same table behind.
+    #[test]
+    fn passing_over_sees_what_reading_sees(
+        table_bytes in prop_oneof![Just(0_usize), Just(100)],
+        blocks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..12), 1..6),
+    ) {
+        let (mut reads, mut passes) = (Decoder::new(), Decoder::new());
+        reads.limit(table_bytes);
+        passes.limit(table_bytes);
+        for block in &blocks {
+            let read = reads.decode(block, |_| Ok(()));
+            prop_assert_eq!(passes.pass_over(block), read);
+            if read.is_err() {
+                break;
+            }
+        }
+        let newest = |decoder: &mut Decoder| {
+            let mut value = Vec::new();
+            decoder.decode(&[0xbe], |field| field.value.decode_into(&mut value)).map(|()| value)
+        };
+        prop_assert_eq!(newest(&mut reads), newest(&mut passes));
+    }
+
     /// Fields written in every representation come back, whatever they hold.
     #[test]
     fn what_is_written_is_read(texts in proptest::collection::vec((any::<Vec<u8>>(), any::<Vec<u8>>(), 0..4_usize), 0..8)) {

@@ -135,7 +135,7 @@ async fn exchange(seed: u64, count: u64) {
     let mut io = tokio::io::split(ours);
     let server = tokio::spawn(serve(theirs, seed));
     let mut dice = Dice(seed);
-    let mut conn = Connection::new(Config { keep_success_bodies: true, ..Config::default() }, Duration::ZERO);
+    let mut conn = Connection::new(Config { keep_successes: true, ..Config::default() }, Duration::ZERO);
     let kinds: Vec<Kind> = (0..12).map(|_| kind(&mut dice)).collect();
     let (mut meant, mut done, mut tag) = (Meant::new(), Vec::new(), 0);
     while tag < count || conn.books().in_flight > 0 {

@@ -110,7 +110,7 @@ fn a_reader_that_stops_stops_the_writer() {
 
 #[test]
 fn our_window_is_opened_again_and_defended() {
-    let config = Config { window_bytes: 65_535, keep_success_bodies: true, ..Config::default() };
+    let config = Config { window_bytes: 65_535, keep_successes: true, ..Config::default() };
     let mut conn = settled(config.clone());
     assert_eq!(submit(&mut conn, 0, 40, 1), 40);
     flush(&mut conn);

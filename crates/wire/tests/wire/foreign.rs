@@ -38,7 +38,7 @@ const WANTED: [&str; 4] = ["x-token", "x-bytes", "retry-after", "content-length"
 
 fn config() -> Config {
     let wanted = WANTED.map(str::to_owned).to_vec();
-    Config { keep_success_bodies: true, wanted, ..Config::default() }
+    Config { keep_successes: true, wanted, ..Config::default() }
 }
 
 /// How often the server saw each path.
