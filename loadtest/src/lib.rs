@@ -2,4 +2,5 @@
 //!
 //! Nothing here can reach a phone: the gateways listen on this machine, with a CA and keys made at run time.
 
+pub mod crowd;
 pub mod gateways;

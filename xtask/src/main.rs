@@ -2,6 +2,7 @@
 
 mod browser;
 mod dockerfile;
+mod pairs;
 mod python;
 mod standins;
 mod steps;
@@ -29,12 +30,30 @@ enum Task {
     },
     /// Put the code into its usual form and apply what clippy can mend.
     Fix,
+    /// Run `owl demo` in pairs, in turns without and with some flags, and compare.
+    #[command(after_help = "Example:
+  cargo xtask pairs --with '--watchers 200' -- --users 4000000     what do 200 people who watch cost the blast?")]
+    Pairs {
+        /// How many.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+        pairs: u16,
+        /// Flags of the second of each pair, in one string.
+        #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
+        with: String,
+        /// Flags of both.
+        #[arg(last = true)]
+        flags: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test { only } => steps::test(only.as_deref()),
         Task::Fix => steps::fix(),
+        Task::Pairs { pairs, with, flags } => {
+            let with: Vec<String> = with.split_whitespace().map(str::to_owned).collect();
+            pairs::run(pairs, &with, &flags)
+        }
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

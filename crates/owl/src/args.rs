@@ -82,4 +82,7 @@ pub(crate) enum Command {
     Redrive(fleet::RedriveArgs),
     /// Run stand-in APNs and FCM gateways (they cannot reach a phone).
     Gateways(Box<loadtest::gateways::GatewayArgs>),
+    /// People who press and watch; for `owl demo`'s own use.
+    #[command(hide = true)]
+    Crowd,
 }

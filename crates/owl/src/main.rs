@@ -17,6 +17,7 @@ use std::process::ExitCode;
 /// Exit status: 0 done, 1 failed, 2 usage (clap's own).
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
+    process::raise_file_limit();
     let as_json = cli.json;
     match commands::run(cli) {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! What a process used, as the system counts it.
+//! What a process used and may use, as the system counts it.
 
 /// Ticks a second in `/proc/PID/stat` (USER_HZ): Linux shows 100 to programs, whatever the kernel uses.
 const TICKS_PER_S: f64 = 100.0;
@@ -24,6 +24,16 @@ pub(crate) fn peak_rss_bytes(pid: Option<u32>) -> u64 {
         line.split_ascii_whitespace().next()?.parse::<u64>().ok()
     };
     read().unwrap_or(0) * 1024
+}
+
+/// Lets this process open as many files and connections as the system allows it: many systems begin at 1,024, and gateways,
+/// watchers and queue segments together may be more.
+pub(crate) fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // What is refused stays as it was, and says so when it runs out.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 fn file(pid: Option<u32>, name: &str) -> String {

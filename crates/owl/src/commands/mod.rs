@@ -18,6 +18,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Demo(args) => demo::run(&args, cli.json),
         Command::Up(args) => up::run(&args, cli.json),
         Command::Gateways(args) => loadtest::gateways::run_blocking(*args).map(|()| true).map_err(Into::into),
+        Command::Crowd => loadtest::crowd::run_blocking().map(|()| true).map_err(Into::into),
         Command::Login(args) => access::login(&args, &cli.server, cli.json),
         Command::Logout => access::logout(&cli.server, cli.json),
         command => {

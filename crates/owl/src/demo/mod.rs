@@ -1,6 +1,7 @@
 //! `owl demo`: the whole way that a team goes, in one process against stand-in gateways in a second one, ending with a
 //! report and the proof that nobody was missed or doubled.
 
+mod crowd;
 mod gateways;
 mod generate;
 mod stage;
@@ -19,6 +20,7 @@ use clap::Args;
 use common::campaign::{Campaign, State};
 use common::content::{Content, Text};
 use control::{ArmRequest, Preflight, Receipt, Report, Status};
+use crowd::{Crowd, CrowdProcess};
 use gateways::GatewayProcess;
 use generate::Made;
 use serde_json::{Value, json};
@@ -41,6 +43,7 @@ const LOOK: Duration = Duration::from_millis(100);
   owl demo --empty-payload                             what load-testers fire first
   owl demo --round-trip-ms 30 --dead-share 0.02        gateways that are more like the real ones
   owl demo --kill-at 40                                kill -9 in mid-blast: who is doubled, who is missing?
+  owl demo --presses 1000 --watchers 200               1,000 presses at once by five people; 200 people watch
   owl demo --json | tail -n 1 | jq .p99_ms             one object at the end")]
 pub(crate) struct DemoArgs {
     /// How many made-up users end up in the snapshot.
@@ -73,6 +76,12 @@ pub(crate) struct DemoArgs {
     /// Run all roles in a process of their own, kill it (kill -9) when so much of the audience is accepted, and start it again.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=99))]
     kill_at: Option<u8>,
+    /// So many presses at once, by five people.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000), conflicts_with = "kill_at")]
+    presses: u16,
+    /// So many people watch the live figures, each on a connection of their own.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000), conflicts_with = "kill_at")]
+    watchers: u16,
     /// Shards of the snapshot: envelopes on the FIFO queue.
     #[arg(long, default_value_t = common::limits::SHARDS_DEFAULT, value_parser = clap::value_parser!(u16).range(1..=1000))]
     shards: u16,
@@ -171,6 +180,7 @@ struct Measured {
     build_ms: u64,
     preload_ms: u64,
     killed_at: Option<u64>,
+    crowd: Option<Crowd>,
 }
 
 impl Demo<'_> {
@@ -180,18 +190,42 @@ impl Demo<'_> {
         let id = campaign.id.to_string();
         let campaign = self.upload(&id)?;
         let preload_ms = self.arm(&id)?;
+        let mut crowd = self.gather(&id, stage)?;
         let cpu = (stage.cpu_seconds(), self.gateway_cpu()?);
-        let pressed = Instant::now();
-        let receipt: Receipt = self.client.post(&format!("/v1/campaigns/{id}/press"), &json!({}))?;
-        let receipt_ms = u64::try_from(pressed.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.say.line(&format!("press       {} (receipt after {receipt_ms} ms)", receipt.sentence));
+        let receipt_ms = self.press(&id, crowd.as_mut())?;
         let devices = campaign.snapshot.as_ref().map_or(0, common::campaign::SnapshotRef::device_count);
         let killed_at = self.watch(&id, devices, stage)?;
         let cpu = (stage.cpu_seconds() - cpu.0, self.gateway_cpu()? - cpu.1);
         let peak_rss = stage.peak_rss_bytes();
+        let crowd = crowd.map(CrowdProcess::end).transpose()?;
         let report = self.report(&id)?;
         let build_ms = campaign.snapshot.map_or(0, |s| s.build_ms);
-        Ok(Measured { report, cpu, peak_rss, receipt_ms, build_ms, preload_ms, killed_at })
+        Ok(Measured { report, cpu, peak_rss, receipt_ms, build_ms, preload_ms, killed_at, crowd })
+    }
+
+    /// Those who press at once and those who watch, all connected; nobody if it is one press and nobody watches.
+    fn gather(&self, id: &str, stage: &Stage) -> anyhow::Result<Option<CrowdProcess>> {
+        let presses = if self.args.presses > 1 { self.args.presses } else { 0 };
+        if presses == 0 && self.args.watchers == 0 {
+            return Ok(None);
+        }
+        CrowdProcess::start(self.client, &stage.url(), id, presses.into(), self.args.watchers.into())
+            .map(Some)
+    }
+
+    /// One press, or the crowd's. Answers how long the (slowest) receipt took.
+    fn press(&self, id: &str, crowd: Option<&mut CrowdProcess>) -> anyhow::Result<u64> {
+        let crowd = crowd.map(CrowdProcess::press).transpose()?;
+        if let Some(pressed) = crowd.filter(|pressed| pressed.presses > 0) {
+            let (all, ms) = (output::count(pressed.presses as u64), pressed.max_us / 1000);
+            self.say.line(&format!("press       {all} at once (the slowest receipt after {ms} ms)"));
+            return Ok(ms);
+        }
+        let began = Instant::now();
+        let receipt: Receipt = self.client.post(&format!("/v1/campaigns/{id}/press"), &json!({}))?;
+        let receipt_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.say.line(&format!("press       {} (receipt after {receipt_ms} ms)", receipt.sentence));
+        Ok(receipt_ms)
     }
 
     /// Holds the gateways' journal against the snapshot.

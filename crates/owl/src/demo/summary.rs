@@ -1,6 +1,7 @@
 //! The demo's result: for people, as one JSON object, and as a verdict on the invariants.
 
 use super::Measured;
+use super::crowd::Crowd;
 use super::verify::Verdict;
 use crate::commands::print;
 use crate::output::outln;
@@ -48,6 +49,8 @@ pub(crate) struct Summary {
     peak_rss_bytes: u64,
     snapshot_build_ms: u64,
     preload_ms: u64,
+    /// Those who pressed at once, and those who watched, if there were any.
+    crowd: Option<Crowd>,
     /// Invariants that do not hold; empty when all is well.
     pub(crate) faults: Vec<String>,
     #[serde(skip)]
@@ -56,7 +59,7 @@ pub(crate) struct Summary {
 
 impl Summary {
     pub(crate) fn new(measured: Measured, verdict: Verdict, gateways: ServerKind) -> Self {
-        let Measured { report, cpu, peak_rss, receipt_ms, build_ms, preload_ms, killed_at } = measured;
+        let Measured { report, cpu, peak_rss, receipt_ms, build_ms, preload_ms, killed_at, crowd } = measured;
         let b = report.books.clone();
         let answered = b.accepted + b.rejected;
 
@@ -97,7 +100,11 @@ impl Summary {
             peak_rss_bytes: peak_rss,
             snapshot_build_ms: build_ms,
             preload_ms,
-            faults: faults(&report, &verdict, killed_at.is_some()),
+            faults: faults(&report, &verdict, killed_at.is_some())
+                .into_iter()
+                .chain(crowd.iter().flat_map(Crowd::faults))
+                .collect(),
+            crowd,
             report,
         }
     }
@@ -123,6 +130,9 @@ impl Summary {
             self.snapshot_build_ms,
             self.preload_ms
         );
+        if let Some(crowd) = &self.crowd {
+            crowd.print();
+        }
         outln!("envelopes   {} on the FIFO queue, {} batches", self.fifo_envelopes, count(self.batches));
         outln!(
             "journal     the gateways answered {} devices: {} accepted, {} of them twice; {} never answered",

@@ -44,6 +44,16 @@ fn an_empty_payload_and_dead_tokens() {
     assert_eq!((n("gateway_missing"), n("fifo_envelopes")), (0, 3));
 }
 
+#[test]
+fn a_crowd_presses_at_once_and_watches() {
+    let result = demo(&["--users", "2000", "--presses", "200", "--watchers", "20"]);
+    let n = |pointer: &str| result.pointer(pointer).and_then(Value::as_u64).unwrap();
+    assert_eq!((n("/crowd/pressed/first"), n("/crowd/pressed/after")), (1, 199), "{result}");
+    assert_eq!((n("/crowd/watched/watchers"), n("/crowd/watched/cut_off")), (20, 0), "{result}");
+    assert!(n("/crowd/watched/events") >= 20, "{result}");
+    assert_eq!((n("/fifo_envelopes"), n("/gateway_duplicates"), n("/gateway_missing")), (50, 0, 0));
+}
+
 /// The gateways answer slowly, so that the blast lasts long enough to be killed in.
 #[test]
 fn killed_in_mid_blast_nobody_is_forgotten_and_doubles_are_counted() {
