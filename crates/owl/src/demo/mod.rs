@@ -1,10 +1,12 @@
 //! `owl demo`: the whole way that a team goes, in one process against stand-in gateways in a second one, ending with a
 //! report and the proof that nobody was missed or doubled.
 
+mod blast;
 mod crowd;
 mod gateways;
 mod generate;
 mod stage;
+mod stop;
 mod summary;
 mod verify;
 
@@ -16,10 +18,11 @@ use crate::output;
 use crate::output::outln;
 use crate::up::{self, Running};
 use anyhow::{Context, bail};
+use blast::Blast;
 use clap::Args;
 use common::campaign::{Campaign, State};
 use common::content::{Content, Text};
-use control::{ArmRequest, Preflight, Receipt, Report, Status};
+use control::{ArmRequest, Preflight, Receipt, Report};
 use crowd::{Crowd, CrowdProcess};
 use gateways::GatewayProcess;
 use generate::Made;
@@ -43,6 +46,7 @@ const LOOK: Duration = Duration::from_millis(100);
   owl demo --empty-payload                             what load-testers fire first
   owl demo --round-trip-ms 30 --dead-share 0.02        gateways that are more like the real ones
   owl demo --kill-at 40                                kill -9 in mid-blast: who is doubled, who is missing?
+  owl demo --stop-at 10,50 --round-trip-ms 200         stop twice in mid-blast: who was reached? then send the rest
   owl demo --presses 1000 --watchers 200               1,000 presses at once by five people; 200 people watch
   owl demo --json | tail -n 1 | jq .p99_ms             one object at the end")]
 pub(crate) struct DemoArgs {
@@ -76,6 +80,12 @@ pub(crate) struct DemoArgs {
     /// Run all roles in a process of their own, kill it (kill -9) when so much of the audience is accepted, and start it again.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=99))]
     kill_at: Option<u8>,
+    /// Stop when so much of the audience is settled, hold the ledger against the gateways' journal, and resume.
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(0..=99), conflicts_with = "kill_at")]
+    stop_at: Vec<u8>,
+    /// The gateways read nothing for a while when a stop comes.
+    #[arg(long, requires = "stop_at")]
+    slow_reader: bool,
     /// So many presses at once, by five people.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000), conflicts_with = "kill_at")]
     presses: u16,
@@ -179,7 +189,7 @@ struct Measured {
     receipt_ms: u64,
     build_ms: u64,
     preload_ms: u64,
-    killed_at: Option<u64>,
+    blast: Blast,
     crowd: Option<Crowd>,
 }
 
@@ -194,13 +204,13 @@ impl Demo<'_> {
         let cpu = (stage.cpu_seconds(), self.gateway_cpu()?);
         let receipt_ms = self.press(&id, crowd.as_mut())?;
         let devices = campaign.snapshot.as_ref().map_or(0, common::campaign::SnapshotRef::device_count);
-        let killed_at = self.watch(&id, devices, stage)?;
+        let blast = self.watch(&id, devices, stage)?;
         let cpu = (stage.cpu_seconds() - cpu.0, self.gateway_cpu()? - cpu.1);
         let peak_rss = stage.peak_rss_bytes();
         let crowd = crowd.map(CrowdProcess::end).transpose()?;
         let report = self.report(&id)?;
         let build_ms = campaign.snapshot.map_or(0, |s| s.build_ms);
-        Ok(Measured { report, cpu, peak_rss, receipt_ms, build_ms, preload_ms, killed_at, crowd })
+        Ok(Measured { report, cpu, peak_rss, receipt_ms, build_ms, preload_ms, blast, crowd })
     }
 
     /// Those who press at once and those who watch, all connected; nobody if it is one press and nobody watches.
@@ -233,7 +243,7 @@ impl Demo<'_> {
         let admin = &self.gateways.info.admin;
         let verdict =
             running.block_on(verify::verify(running.backend(), &measured.report.campaign, admin))?;
-        Ok(Summary::new(measured, verdict, self.gateways.info.mode))
+        Ok(Summary::new(measured, verdict, self.gateways.info.mode, self.args))
     }
 
     fn import(&self) -> anyhow::Result<()> {
@@ -310,35 +320,6 @@ impl Demo<'_> {
         Ok(fleet["workers"].as_array().into_iter().flatten().filter_map(ms).max().unwrap_or(0))
     }
 
-    /// Waits for the end. Answers how many devices were settled when it killed, if it did.
-    fn watch(&self, id: &str, devices: u64, stage: &Stage) -> anyhow::Result<Option<u64>> {
-        let bar = output::progress("sending", Some(devices));
-        let mut killed_at = None;
-        loop {
-            let status: Status = self.client.get(&format!("/v1/campaigns/{id}/status"))?;
-            let settled = status.so_far.settled();
-            bar.set_position(settled.min(devices));
-            if status.campaign.state == State::Done {
-                bar.finish_and_clear();
-                if self.args.kill_at.is_some() && killed_at.is_none() {
-                    bail!(
-                        "it was over before it could be killed: take more users, or a longer --round-trip-ms"
-                    );
-                }
-                return Ok(killed_at);
-            }
-            let due = self.args.kill_at.is_some_and(|percent| settled * 100 >= devices * u64::from(percent));
-            if let (true, None, Stage::Apart(apart)) = (due, killed_at, stage) {
-                let began = Instant::now();
-                apart.kill_and_start_again()?;
-                let (settled, ms) = (output::count(settled), began.elapsed().as_millis());
-                self.say.line(&format!("killed      kill -9 at {settled} devices; up again after {ms} ms"));
-                killed_at = Some(status.so_far.settled());
-            }
-            std::thread::sleep(if self.args.kill_at.is_some() { LOOK / 10 } else { LOOK });
-        }
-    }
-
     /// The report, once the dead tokens are written back.
     fn report(&self, id: &str) -> anyhow::Result<Report> {
         loop {
@@ -351,9 +332,12 @@ impl Demo<'_> {
     }
 
     fn gateway_cpu(&self) -> anyhow::Result<f64> {
+        Ok(self.gateways_say()?.cpu_seconds.unwrap_or(0.0))
+    }
+
+    fn gateways_say(&self) -> anyhow::Result<loadtest::gateways::journal::Summary> {
         let admin = loadtest::gateways::AdminClient::new(&self.gateways.info.admin);
-        let summary = self.runtime.block_on(admin.summary()).context("cannot reach the gateways' process")?;
-        Ok(summary.cpu_seconds.unwrap_or(0.0))
+        self.runtime.block_on(admin.summary()).context("cannot reach the gateways' process")
     }
 }
 

@@ -1,8 +1,9 @@
 //! The demo's result: for people, as one JSON object, and as a verdict on the invariants.
 
-use super::Measured;
 use super::crowd::Crowd;
+use super::stop::{self, Stopped};
 use super::verify::Verdict;
+use super::{DemoArgs, Measured};
 use crate::commands::print;
 use crate::output::outln;
 use crate::output::{bytes, count};
@@ -49,6 +50,8 @@ pub(crate) struct Summary {
     peak_rss_bytes: u64,
     snapshot_build_ms: u64,
     preload_ms: u64,
+    /// Stops in mid-blast.
+    stops: Vec<Stopped>,
     /// Those who pressed at once, and those who watched, if there were any.
     crowd: Option<Crowd>,
     /// Invariants that do not hold; empty when all is well.
@@ -58,8 +61,9 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn new(measured: Measured, verdict: Verdict, gateways: ServerKind) -> Self {
-        let Measured { report, cpu, peak_rss, receipt_ms, build_ms, preload_ms, killed_at, crowd } = measured;
+    pub(super) fn new(measured: Measured, verdict: Verdict, gateways: ServerKind, args: &DemoArgs) -> Self {
+        let Measured { report, cpu, peak_rss, receipt_ms, build_ms, preload_ms, blast, crowd } = measured;
+        let super::blast::Blast { killed_at, stops } = blast;
         let b = report.books.clone();
         let answered = b.accepted + b.rejected;
 
@@ -100,10 +104,12 @@ impl Summary {
             peak_rss_bytes: peak_rss,
             snapshot_build_ms: build_ms,
             preload_ms,
-            faults: faults(&report, &verdict, killed_at.is_some())
+            faults: faults(&report, &verdict, killed_at.is_some() || !stops.is_empty())
                 .into_iter()
                 .chain(crowd.iter().flat_map(Crowd::faults))
+                .chain(stop::faults(&stops, args.round_trip_ms, args.slow_reader))
                 .collect(),
+            stops,
             crowd,
             report,
         }
@@ -130,6 +136,7 @@ impl Summary {
             self.snapshot_build_ms,
             self.preload_ms
         );
+        stop::print(&self.stops);
         if let Some(crowd) = &self.crowd {
             crowd.print();
         }
@@ -164,7 +171,7 @@ impl Summary {
 }
 
 /// The invariants of DESIGN that a finished demo can show broken.
-fn faults(report: &Report, verdict: &Verdict, killed: bool) -> Vec<String> {
+fn faults(report: &Report, verdict: &Verdict, began_anew: bool) -> Vec<String> {
     let b = &report.books;
     let snapshot = report.campaign.snapshot.as_ref().map_or(0, common::campaign::SnapshotRef::device_count);
     let shards = report.campaign.frozen().map_or(0, |f| u64::from(f.shards));
@@ -184,8 +191,8 @@ fn faults(report: &Report, verdict: &Verdict, killed: bool) -> Vec<String> {
         (b.expired + b.ambiguous + b.aborted == 0 && verdict.missing > 0, "devices never got a final answer"),
         (verdict.strangers > 0, "the gateways were asked for devices that are not in the snapshot"),
         (
-            // What a killed process counted last is lost, and what it held comes again.
-            !killed && report.fifo_envelopes != shards,
+            // What a killed process counted last is lost, and what it held comes again; a resume sends more.
+            !began_anew && report.fifo_envelopes != shards,
             "the number of FIFO envelopes received is not the number of shards",
         ),
     ];

@@ -54,6 +54,19 @@ fn a_crowd_presses_at_once_and_watches() {
     assert_eq!((n("/fifo_envelopes"), n("/gateway_duplicates"), n("/gateway_missing")), (50, 0, 0));
 }
 
+/// Stopped at several points, by gateways that read nothing at that time: what the ledger says is what the gateways saw, and
+/// what is resumed is the rest.
+#[test]
+fn stopped_anywhere_ledger_and_gateways_agree_and_the_rest_is_sent_once() {
+    let result = demo(&["--users", "60000", "--stop-at", "3,30", "--round-trip-ms", "30", "--slow-reader"]);
+    let n = |key: &str| result[key].as_u64().unwrap();
+    let stops = result["stops"].as_array().unwrap();
+    assert_eq!(stops.len(), 2, "{result}");
+    assert!(stops.iter().all(|stop| stop["differ"] == 0 && stop["late_requests"] == 0), "{result}");
+    assert!(stops[0]["accepted"].as_u64().unwrap() < n("devices"), "{result}");
+    assert_eq!((n("gateway_missing"), n("gateway_duplicates")), (0, 0), "{result}");
+}
+
 /// The gateways answer slowly, so that the blast lasts long enough to be killed in.
 #[test]
 fn killed_in_mid_blast_nobody_is_forgotten_and_doubles_are_counted() {

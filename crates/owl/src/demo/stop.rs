@@ -1,0 +1,176 @@
+//! Stops in mid-blast: who was reached is held, device by device, against the gateways' journal, and then the rest is sent.
+
+use super::{Demo, LOOK};
+use crate::output::{self, outln};
+use crate::up::Running;
+use anyhow::{Context, ensure};
+use common::campaign::{Campaign, State};
+use common::envelope::BatchBody;
+use common::ids::{BatchNo, ShardNo};
+use common::ledger::BatchRecord;
+use common::limits::LEDGER_BUCKET;
+use common::outcome::{Class, Outcome};
+use common::ports::Backend;
+use common::snapshot::{Manifest, Shard, keys};
+use control::Status;
+use loadtest::gateways::AdminClient;
+use loadtest::gateways::journal::Journal;
+use serde::Serialize;
+use serde_json::json;
+use std::time::Duration;
+
+/// For so long after `stopped` the gateways are watched: nothing may come.
+const SILENT_FOR: Duration = Duration::from_secs(1);
+/// A gateway that reads slowly reads nothing for so long when the stop comes.
+const DEAF_FOR: Duration = Duration::from_millis(1_500);
+/// The last push leaves no later than this after the stop was written down.
+const LEAVES_WITHIN_MS: i64 = 1_000;
+
+/// What one stop came to.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Stopped {
+    /// Devices that were settled when it was asked for.
+    settled: u64,
+    /// Devices that the ledger calls accepted, once it was stopped.
+    accepted: u64,
+    /// Devices of which nobody knows: written, never answered.
+    ambiguous: u64,
+    /// Devices that the gateways had accepted.
+    gateway_accepted: u64,
+    /// From `stopping` to `stopped`, in milliseconds.
+    stopped_after_ms: i64,
+    /// From `stopping` to the gateways' last answer, in milliseconds; less than nothing if that came before.
+    last_answer_after_ms: i64,
+    /// Devices about which ledger and gateways differ: called accepted and never heard of, or accepted and called unsent.
+    differ: u64,
+    /// Requests that came after `stopped`.
+    late_requests: u64,
+}
+
+impl Stopped {
+    fn faults(&self, round_trip_ms: u64, reads_slowly: bool) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.differ > 0 {
+            faults.push(format!("after a stop ledger and gateways differ about {} devices", self.differ));
+        }
+        // What lies in a deaf gateway's own buffers has left before, and is answered when it hears again.
+        let most = LEAVES_WITHIN_MS + i64::try_from(round_trip_ms).unwrap_or(i64::MAX);
+        if !reads_slowly && self.last_answer_after_ms > most {
+            faults.push(format!("a push was answered {} ms after the stop", self.last_answer_after_ms));
+        }
+        if self.late_requests > 0 {
+            faults.push(format!("{} requests came after `stopped`", self.late_requests));
+        }
+        faults
+    }
+}
+
+/// What all stops came to.
+pub(super) fn faults(stops: &[Stopped], round_trip_ms: u64, reads_slowly: bool) -> Vec<String> {
+    stops.iter().flat_map(|stop| stop.faults(round_trip_ms, reads_slowly)).collect()
+}
+
+/// For people.
+pub(super) fn print(stops: &[Stopped]) {
+    for stop in stops {
+        outln!(
+            "stopped     at {}: {} accepted, {} ambiguous; `stopped` after {} ms, the last answer {:+} ms from the stop; \
+             {} devices about which ledger and gateways differ",
+            output::count(stop.settled),
+            output::count(stop.accepted),
+            output::count(stop.ambiguous),
+            stop.stopped_after_ms,
+            stop.last_answer_after_ms,
+            stop.differ
+        );
+    }
+}
+
+impl Demo<'_> {
+    /// Stops, looks, and resumes.
+    pub(super) fn stop(&self, id: &str, settled: u64, running: &Running) -> anyhow::Result<Stopped> {
+        let admin = AdminClient::new(&self.gateways.info.admin);
+        if self.args.slow_reader {
+            self.deaf(&admin, true)?;
+        }
+        let stopping: Campaign = self.client.post(&format!("/v1/campaigns/{id}/abort"), &json!({}))?;
+        let asked = stopping.stops.last().context("a stop that is not written down")?.stamp.at;
+        if self.args.slow_reader {
+            std::thread::sleep(DEAF_FOR);
+            self.deaf(&admin, false)?;
+        }
+        let stopped = loop {
+            let status: Status = self.client.get(&format!("/v1/campaigns/{id}/status"))?;
+            if status.campaign.state == State::Stopped {
+                break status.campaign;
+            }
+            ensure!(status.campaign.state == State::Stopping, "it was over before it could be stopped");
+            std::thread::sleep(LOOK);
+        };
+        let before = self.runtime.block_on(admin.summary())?;
+        std::thread::sleep(SILENT_FOR);
+        let after = self.runtime.block_on(admin.summary())?;
+        let journal = self.runtime.block_on(admin.journal())?;
+        let found = running.block_on(held_against(running.backend(), &stopped, &journal))?;
+        let stopped_at = stopped.stops.last().and_then(|stop| stop.stopped_at).unwrap_or(asked);
+        let last = i64::try_from(after.last_answer_unix_ms).unwrap_or(i64::MAX);
+        let stop = Stopped {
+            settled,
+            gateway_accepted: after.accepted_devices,
+            stopped_after_ms: stopped_at.0 - asked.0,
+            last_answer_after_ms: last - asked.0,
+            late_requests: after.requests - before.requests,
+            ..found
+        };
+        let (accepted, ms) = (output::count(stop.accepted), stop.stopped_after_ms);
+        self.say.line(&format!("stopped     at {accepted} devices, {ms} ms after the stop; resuming"));
+        let _: Campaign = self.client.post(&format!("/v1/campaigns/{id}/resume"), &json!({}))?;
+        Ok(stop)
+    }
+
+    fn deaf(&self, admin: &AdminClient, pause: bool) -> anyhow::Result<()> {
+        let behaviour = self.runtime.block_on(admin.behaviour())?;
+        let behaviour = loadtest::gateways::Behaviour { pause, ..behaviour };
+        self.runtime.block_on(admin.set_behaviour(&behaviour)).context("cannot reach the gateways")
+    }
+}
+
+/// Ledger against journal, device by device.
+async fn held_against(backend: &Backend, campaign: &Campaign, journal: &Journal) -> anyhow::Result<Stopped> {
+    let snapshot = campaign.snapshot.as_ref().context("no snapshot")?;
+    let key = keys::manifest(campaign.id, snapshot.id);
+    let manifest: Manifest =
+        serde_json::from_slice(&backend.objects.get(&key, None).await?.context("no manifest")?)?;
+    let mut found = Stopped::default();
+    for (no, entry) in (0_u16..).map(ShardNo).zip(&manifest.shards) {
+        let key = keys::shard(campaign.id, no, entry.blake3);
+        let bytes = backend.objects.get(&key, None).await?.context("a shard is missing")?;
+        let shard = Shard::open(no, &bytes, entry.blake3)?;
+        for bucket in 0..shard.batches().div_ceil(LEDGER_BUCKET) {
+            let records = backend.ledger.bucket(campaign.id, no, bucket).await?;
+            let numbers = bucket * LEDGER_BUCKET..((bucket + 1) * LEDGER_BUCKET).min(shard.batches());
+            for number in numbers.map(BatchNo) {
+                let record = records.iter().find(|(n, _)| *n == number).map(|(_, record)| record);
+                found.batch(&shard.batch(number).unwrap_or_default(), record, journal);
+            }
+        }
+    }
+    Ok(found)
+}
+
+impl Stopped {
+    fn batch(&mut self, body: &[u8], record: Option<&BatchRecord>, journal: &Journal) {
+        for (place, device) in BatchBody::new(body).devices().enumerate() {
+            let outcome = record.and_then(|r| r.outcome(place)).unwrap_or(Outcome::Unsent);
+            let accepted = journal.lookup(device.target.hash()).is_some_and(|entry| entry.accepted > 0);
+            self.accepted += u64::from(outcome == Outcome::Accepted);
+            self.ambiguous += u64::from(outcome == Outcome::Ambiguous);
+            let differs = match outcome.class() {
+                Class::Accepted => !accepted,
+                Class::Ambiguous => false,
+                _ => accepted,
+            };
+            self.differ += u64::from(differs);
+        }
+    }
+}
