@@ -21,6 +21,9 @@ use telemetry::metrics::{ENVELOPES, Event};
 
 /// A worker that is busy with a test gives another one back for this long.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// Connection and credentials together (ours; with two requests of ten seconds and [`WRITING`] it stays within
+/// [`TEST_DONE_WITHIN`]).
+const READY_WITHIN: Duration = Duration::from_secs(12);
 /// The last part of [`TEST_DONE_WITHIN`] is for writing the outcomes down.
 const WRITING: Duration = Duration::from_secs(10);
 /// Pause between two tries of that.
@@ -150,7 +153,7 @@ impl Lane {
             return Some(Part { platform, told: all(Verdict::NoGateway), trouble, rehearsal: true });
         };
         let what = Prepare { campaign: test.campaign, content, locales: &test.locales };
-        let prepared = twin.prepare(&what).await;
+        let prepared = self.prepare_twin(&*twin, &what).await;
         let trouble = prepared.as_ref().err().cloned();
         let told = match (&prepared, test.dry_run && platform == Platform::Apns) {
             (Ok(_), true) => all(Verdict::Checked),
@@ -161,6 +164,16 @@ impl Lane {
         let rehearsal = twin.is_rehearsal();
         twin.close().await;
         Some(Part { platform, told, trouble, rehearsal })
+    }
+
+    /// Its connection and credentials, in time, and not while the worker is to end.
+    async fn prepare_twin(&self, twin: &dyn Gateway, what: &Prepare<'_>) -> Result<u32, String> {
+        let ready = tokio::time::timeout(READY_WITHIN, twin.prepare(what));
+        match self.shared.draining.run_until_cancelled(ready).await {
+            Some(Ok(prepared)) => prepared,
+            Some(Err(_)) => Err(format!("it was not ready within {} s", READY_WITHIN.as_secs())),
+            None => Err("the push worker was stopped: send the test again".to_owned()),
+        }
     }
 
     /// Sends, and once more what may be sent again freely, as a batch does.

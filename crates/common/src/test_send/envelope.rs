@@ -146,6 +146,20 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn damage_is_an_error_or_another_test_and_never_a_panic(at in 0..300_usize, byte: u8, cut in 0..300_usize) {
+            let mut bytes = envelope().encode().to_vec();
+            let (at, cut) = (at % bytes.len(), cut % bytes.len());
+            bytes[at] = byte;
+            bytes.truncate(bytes.len() - cut);
+            if let Ok(test) = TestEnvelope::decode(&bytes.into()) {
+                let devices = test.views().count();
+                proptest::prop_assert!((1..=TESTERS_MAX).contains(&devices));
+            }
+        }
+    }
+
     #[test]
     fn workers_that_are_older_refuse_it_and_batches_are_none_of_it() {
         let test = envelope();

@@ -8,7 +8,7 @@ use push_worker::gateway::{Answer, Gateway, Said, Trial};
 
 async fn twin(gateway: &dyn Gateway, trial: Trial) -> Box<dyn Gateway> {
     let twin = gateway.twin(trial).expect("a twin");
-    prepare(&*twin, &Content::english("Superb", "Owl")).await.unwrap();
+    prepare(&*twin, &Content::english("Superb", "Owl")).await.expect("prepared");
     twin
 }
 
@@ -84,7 +84,7 @@ async fn dry(mode: ServerKind) {
         let fcm = gateway.platform() == Platform::Fcm;
         assert_eq!(said.len(), if fcm { 40 } else { 0 });
     }
-    let summary = stand.admin.summary().await.unwrap();
+    let summary = stand.admin.summary().await.expect("a summary");
     assert_eq!(summary.accepted_devices, 0, "{:?}", summary.by_reason);
     let looked_at = summary.by_reason.get("fcm/200 validate_only").copied().unwrap_or(0);
     assert!((20..40).contains(&looked_at), "{:?}", summary.by_reason);
