@@ -5,6 +5,8 @@
 locals {
   all_queues = values(module.queues.arns)
   objects    = ["${module.bucket.arn}/campaigns/*"]
+  testers    = ["${module.bucket.arn}/testers/*"]
+  tests      = ["${module.bucket.arn}/campaigns/*/tests/*"]
   tasks      = ["arn:${local.partition}:ecs:${local.region}:${local.account_id}:task/${var.name}/*"]
   workers    = [for worker in ["interim-worker", "push-worker"] : "arn:${local.partition}:ecs:${local.region}:${local.account_id}:service/${var.name}/${var.name}-${worker}"]
 
@@ -68,7 +70,7 @@ locals {
       },
       {
         sid       = "CanaryAndRedrive"
-        why       = "The canary's batches, and dead batches whose deadline has not passed, go on the standard queue."
+        why       = "The canary's batches, test sends, and dead batches whose deadline has not passed, go on the standard queue."
         actions   = ["sqs:SendMessage"]
         resources = [module.queues.arns.batches]
       },
@@ -120,6 +122,12 @@ locals {
         why       = "Uploads and snapshots are written in parts (and cut when broken), read in ranges, and scratch objects of a build deleted."
         actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
         resources = local.objects
+      },
+      {
+        sid       = "Testers"
+        why       = "Lists of testers are written, read and removed; push workers get a test's devices in its envelope and read none."
+        actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+        resources = local.testers
       },
       {
         sid       = "ReadyProbe"
@@ -200,6 +208,18 @@ locals {
       local.list_objects,
       local.read_snapshot,
       local.decrypt_snapshot,
+      {
+        sid       = "TellTests"
+        why       = "A worker notes that it took a test send, and what came of it. It writes no other object."
+        actions   = ["s3:PutObject"]
+        resources = local.tests
+      },
+      {
+        sid       = "EncryptTests"
+        why       = "What it notes is encrypted under our key, too."
+        actions   = ["kms:GenerateDataKey"]
+        resources = [module.kms.key_arn]
+      },
       local.protect_itself,
     ]
   }

@@ -16,6 +16,7 @@ import { uploadPanel, buildingPanel, audienceFacts } from './audience.js';
 import { contentView } from './content.js';
 import { historyView } from './history.js';
 import { Reader } from './reader.js';
+import { testCard } from './tests.js';
 
 /** Everything that the parts of the page share. */
 class Page {
@@ -28,6 +29,7 @@ class Page {
     this.audience = h('section', { class: 'card' });
     this.details = h('section', { class: 'card' });
     this.history = h('section', { class: 'card' });
+    this.tests = testCard(campaign, this.trail);
     this.blast = blastView();
     this.panel = null;
     this.kind = null;
@@ -40,7 +42,7 @@ class Page {
   node() {
     return [h('a', { class: 'back', href: '/' }, 'Campaigns'),
       h('div', { class: 'title' }, h('h1', {}, this.campaign.name), this.state),
-      this.pressing.node, this.stage, h('div', { class: 'cards' }, this.content, this.audience, this.details, this.history)];
+      this.pressing.node, this.stage, h('div', { class: 'cards' }, this.content, this.tests.node, this.audience, this.details, this.history)];
   }
 
   /** Shows the campaign as it is now. A button that is held stays where it is, and so does one whose press has no answer. */
@@ -57,6 +59,7 @@ class Page {
     if (this.read !== read) put(this.audience, audienceFacts(campaign, this.facts));
     this.read = read;
     put(this.details, detailsView(campaign, this));
+    this.tests.update(campaign.state);
     if (this.contentId !== campaign.content_id) contentView(this.content, campaign);
     this.contentId = campaign.content_id;
     historyView(this.history, campaign);
@@ -82,6 +85,12 @@ class Page {
     const same = campaign.state === 'armed' && panel?.armedAt === campaign.armed.stamp.at;
     return panel?.isHeld?.() || (same && this.pressing.isBusy);
   }
+
+  /** What was done without changing the record. */
+  trail = () => {
+    delete this.history.dataset.version;
+    historyView(this.history, this.campaign);
+  };
 
   after = (campaign) => campaign?.version >= this.campaign.version && this.draw(campaign);
 

@@ -11,6 +11,7 @@ const ROLES = {
   disarm: ['engineer', 'sre', 'load-tester'], press: ['marketer', 'load-tester'], canary: ['marketer', 'load-tester'],
   abort: ['marketer', 'engineer', 'sre', 'load-tester'], resume: ['sre', 'load-tester'], scale: ['sre'], redrive: ['sre'],
   tokens: ['admin'], read_users: ['marketer', 'engineer', 'sre', 'load-tester'], import: ['engineer'],
+  test: ['marketer', 'engineer', 'sre', 'load-tester'], testers: ['marketer', 'engineer', 'sre'],
 };
 
 export const me = () => session;

@@ -287,6 +287,59 @@ test('a canary sends a little, and the press the rest', async () => {
   await page.getByText(/^Done: (\d+) of \1 accepted/).waitFor();
 });
 
+test('a test to two phones before the press, by keyboard, and the press reaches them too', async () => {
+  const dead = 'fcm-dead-'.padEnd(140, 'y');
+  const line = (person, platform, token) => JSON.stringify({ person, platform, token, locale: 'de-DE' });
+  const lists = [['team', [line("Ann's iPhone", 'apns', '0'.padStart(64, '0')), line('Bo', 'fcm', 'fcm-1-'.padEnd(140, 'x'))]],
+    ['wrong', [line('Cleo', 'fcm', dead), line('Ann', 'apns', 'ab'.repeat(32))]]];
+  for (const [name, rows] of lists) await world.ask('PUT', `/v1/testers/${name}`, rows.join('\n'), 'application/x-ndjson');
+  const id = await world.campaign('probe', 50);
+  await world.forget();
+  const page = await world.person('Mia', 'marketer', { ...PHONE, hasTouch: false, isMobile: false });
+  await page.goto(`/campaigns/${id}`);
+  const card = page.getByRole('region', { name: 'Send a test' });
+  await card.getByText('team (2 devices)').waitFor({ state: 'attached' });
+  await tabTo(page, 'List of testers');
+  await page.keyboard.type('team');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Space');
+  await tabTo(page, 'Run the test');
+  await page.keyboard.press('Enter');
+  await card.getByText('dry run: 2 of 2 devices are good, and nothing was sent to a phone').waitFor();
+  await card.getByText('not sent: Apple has no dry run').waitFor();
+  await look(page, world.shots, 'probe-1-dry');
+  assert.equal((await world.journal()).accepted_devices, 0, 'a dry run reaches nobody');
+  await card.getByLabel(/Dry run/).uncheck();
+  await card.getByRole('button', { name: 'Run the test' }).click();
+  await card.getByText('2 of 2 devices accepted by Apple and Google').waitFor();
+  await card.getByText(/200, id .+ ms/).first().waitFor();
+  assert.equal((await world.journal()).accepted_devices, 2);
+  await page.getByText(/tested it/).first().waitFor();
+  await world.behave({ dead_share: 1 });
+  await card.getByLabel('List of testers').selectOption('wrong');
+  await card.getByRole('button', { name: 'Run the test' }).click();
+  await card.getByText('0 of 2 devices accepted').waitFor();
+  await card.getByText('the token is dead').first().waitFor();
+  await look(page, world.shots, 'probe-2-dead');
+  await world.behave();
+  await card.getByLabel('List of testers').selectOption('');
+  await card.getByRole('button', { name: 'Run the test' }).click();
+  await card.getByText('rendered and measured only').waitFor();
+  await look(page, world.shots, 'probe-3-rendered');
+  await world.ask('POST', `/v1/campaigns/${id}/arm`, {});
+  await page.locator('#press').waitFor();
+  await card.waitFor();
+  await holdMouse(page, () => receipt(page).waitFor());
+  await page.getByText('Done: 50 of 50').waitFor();
+  await card.waitFor({ state: 'hidden' });
+  const { accepted_devices: devices, duplicates } = await world.journal();
+  assert.deepEqual([devices, duplicates], [50, 2], 'the two testers got a test and the real one');
+  const viewer = await world.person('Vic', 'viewer');
+  const other = await world.campaign('probe2', 5);
+  await viewer.goto(`/campaigns/${other}`);
+  await viewer.getByRole('region', { name: 'Send a test' }).getByText('needs role marketer or engineer or sre').waitFor();
+});
+
 test('another zone and language, and a clock a day wrong', async () => {
   const id = await world.armed('zone', 50);
   const page = await world.person('Yui', 'marketer', { locale: 'ja-JP', timezoneId: 'Asia/Tokyo', colorScheme: 'dark' });

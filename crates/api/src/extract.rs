@@ -10,7 +10,9 @@ use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use common::access::TokenId;
+use common::device::BadField;
 use common::ids::{CampaignId, clip};
+use common::test_send::{ListName, TestId};
 use control::Who;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
@@ -81,6 +83,29 @@ impl<S: Sync> FromRequestParts<S> for TokenPath {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         segment(parts, "id").await.map(Self)
+    }
+}
+
+/// The list of testers in the path.
+#[derive(Clone, Debug)]
+pub(crate) struct List(pub(crate) ListName);
+
+impl<S: Sync> FromRequestParts<S> for List {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let name: String = segment(parts, "name").await?;
+        name.parse().map(Self).map_err(|e: BadField| Problem::bad_field("name", e.why))
+    }
+}
+
+/// The test send in the path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TestPath(pub(crate) TestId);
+
+impl<S: Sync> FromRequestParts<S> for TestPath {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        segment(parts, "test").await.map(Self)
     }
 }
 

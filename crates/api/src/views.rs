@@ -183,6 +183,13 @@ pub struct BatchDevice {
     pub locale: String,
 }
 
+/// Answer of `GET /v1/testers`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestersList {
+    /// By name.
+    pub lists: Vec<control::TestersBrief>,
+}
+
 /// Answer of `POST /v1/devices`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imported {

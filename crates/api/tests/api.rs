@@ -16,6 +16,7 @@ mod api {
     mod server;
     mod sessions;
     mod states;
+    mod testers;
     mod tls;
     mod tokens;
     mod uploads;

@@ -20,6 +20,7 @@ pub mod queue;
 pub mod report;
 pub mod secret;
 pub mod snapshot;
+pub mod test_send;
 pub mod time;
 pub mod trace;
 pub mod watch;

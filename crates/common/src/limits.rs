@@ -103,3 +103,16 @@ pub const REMOVING_MAX: Duration = Duration::from_secs(10 * 60);
 pub const FLEET_TASKS_MAX: u32 = 2_000;
 /// Attempts for one device, the first included, before it is recorded with its last answer (ours).
 pub const ATTEMPTS_MAX: u8 = 6;
+/// Most devices on one list of testers (ours; one envelope holds them).
+pub const TESTERS_MAX: usize = 100;
+/// Most bytes of the tokens of one list together (ours; with all else the envelope stays below [`ENVELOPE_BYTES_MAX`]).
+pub const TESTER_TOKENS_BYTES_MAX: usize = 70_000;
+/// Most lists of testers (ours; listing them reads each).
+pub const TESTER_LISTS_MAX: usize = 100;
+/// Largest file of a list of testers, in bytes (ours).
+pub const TESTER_LIST_BYTES_MAX: u64 = 256 * 1024;
+/// A test send that no push worker took within this is over (ours; an idle worker takes it within about a second).
+pub const TEST_TAKEN_WITHIN: Duration = Duration::from_secs(15);
+/// A test send that was taken has its outcomes within this, or its worker died (ours; a connection, two tries of ten
+/// seconds each, and writing it down).
+pub const TEST_DONE_WITHIN: Duration = Duration::from_secs(45);

@@ -19,6 +19,8 @@ mod reconcile;
 mod redrive;
 mod scale;
 mod status;
+mod test_send;
+mod testers;
 
 pub use arm::ArmRequest;
 pub use error::ControlError;
@@ -32,6 +34,8 @@ pub use reconcile::Step;
 pub use redrive::{RedriveRequest, Redriven};
 pub use scale::{ScaleRequest, Scaled};
 pub use status::{Report, Status, Tally};
+pub use test_send::{DeviceReport, RenderedText, TestReport, TestRequest, TestState};
+pub use testers::{TesterView, TestersBrief, TestersView};
 
 use common::ports::{Backend, Scaling};
 use common::time::Clock;

@@ -1,6 +1,6 @@
 //! What people type.
 
-use crate::commands::{access, campaign, devices, fleet};
+use crate::commands::{access, campaign, devices, fleet, testers};
 use crate::demo::DemoArgs;
 use crate::up::UpArgs;
 use clap::{Parser, Subcommand};
@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// The device table: who has which devices.
     #[command(subcommand)]
     Devices(devices::DevicesCommand),
+    /// Lists of testers: who gets a campaign's test sends.
+    #[command(subcommand)]
+    Testers(testers::TestersCommand),
     /// Campaigns: what is sent to whom.
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),

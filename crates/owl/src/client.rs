@@ -171,8 +171,12 @@ fn problem(status: u16, body: &[u8]) -> String {
         return format!("HTTP {status}: {}", common::ids::clip(&String::from_utf8_lossy(body)));
     };
     let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    let detail = text("detail").or_else(|| text("title")).unwrap_or_else(|| format!("HTTP {status}"));
-    match text("field").filter(|field| !detail.starts_with(field.as_str())) {
+    let mut detail = text("detail").or_else(|| text("title")).unwrap_or_else(|| format!("HTTP {status}"));
+    let field = text("field").filter(|f| !detail.starts_with(f.as_str()));
+    if let Some(line) = value.get("line").filter(|_| !detail.contains("line ")) {
+        detail = format!("line {line}: {detail}");
+    }
+    match field {
         Some(field) => format!("{field}: {detail}"),
         None => detail,
     }

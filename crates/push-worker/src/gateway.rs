@@ -71,6 +71,28 @@ pub struct Answered {
     pub at: UnixMs,
 }
 
+/// What a gateway said to one push in its own words: a twin keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Which device.
+    pub place: u16,
+    /// HTTP status.
+    pub status: u16,
+    /// The gateway's id of the notification.
+    pub id: Option<String>,
+    /// Its word for the reason.
+    pub reason: Option<String>,
+}
+
+/// What a twin is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// It sends.
+    Real,
+    /// Nothing reaches a phone: FCM only looks at messages (`validate_only`), APNs is not asked, because it can't be.
+    Dry,
+}
+
 /// What a run of sending is about: rendered once per campaign, not per push.
 #[derive(Clone, Debug)]
 pub struct Prepare<'a> {
@@ -106,6 +128,17 @@ pub trait Gateway {
         may_send: MaySend<'_>,
         patience: Duration,
     ) -> Vec<Answered>;
+
+    /// Another gateway with the same configuration and credentials, one connection of its own, and an ear for what is said:
+    /// for test sends. What it does is its own; this one does not notice. `None` where there is no such thing.
+    fn twin(&self, _: Trial) -> Option<Box<dyn Gateway>> {
+        None
+    }
+
+    /// What was said to the pushes of the last [`Gateway::send`], once. Only a twin knows.
+    fn said(&self) -> Vec<Said> {
+        Vec::new()
+    }
 
     /// Its connections, for the heartbeat.
     fn link(&self) -> LinkRow;

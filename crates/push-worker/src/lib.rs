@@ -20,6 +20,7 @@ mod permits;
 mod retry;
 mod send;
 mod shared;
+mod testing;
 mod work;
 mod worker;
 

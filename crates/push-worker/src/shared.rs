@@ -68,6 +68,8 @@ pub struct Shared {
     /// Whether a gateway was out of reach at the last heartbeat.
     pub(crate) was_cut: AtomicBool,
     stopped: AtomicBool,
+    /// Held by the one test that is under way.
+    pub(crate) testing: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -99,6 +101,7 @@ impl Shared {
             lanes: Mutex::new(vec![LaneReport::default(); config.lanes.max(1)]),
             was_cut: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            testing: tokio::sync::Mutex::default(),
             backend,
             clock,
             config,

@@ -5,6 +5,7 @@ use crate::claim::InHand;
 use crate::finish::Over;
 use crate::lane::{Lane, Taken};
 use crate::permits::Room;
+use crate::testing;
 use common::limits::QUEUE_CALL_ENTRIES_MAX;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -38,8 +39,18 @@ impl Drop for Counted<'_> {
 }
 
 impl Lane {
-    /// Admits, claims, sends and finishes what was received.
+    /// Does what was received: batches, and beside them tests, which hold no room.
     pub(crate) async fn work(&self, taken: Taken) {
+        let (received, tests) = testing::split(taken.received);
+        let batches = self.work_batches(Taken { received, ..taken });
+        if tests.is_empty() {
+            return batches.await;
+        }
+        futures::join!(batches, self.test_all(tests));
+    }
+
+    /// Admits, claims, sends and finishes batches.
+    async fn work_batches(&self, taken: Taken) {
         let Taken { received, mut room } = taken;
         let hands = {
             let admitted = self.admit(received).await;

@@ -14,7 +14,11 @@ mod gateways;
 mod kill;
 #[path = "push_worker/run.rs"]
 mod run;
+#[path = "push_worker/testing.rs"]
+mod testing;
 #[path = "push_worker/trip.rs"]
 mod trip;
+#[path = "push_worker/twins.rs"]
+mod twins;
 #[path = "../../interim-worker/tests/world/mod.rs"]
 mod world;

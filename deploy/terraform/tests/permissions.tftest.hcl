@@ -58,10 +58,30 @@ run "least_privilege" {
   assert {
     condition = alltrue([
       for service in ["interim-worker", "push-worker"] : alltrue([
-        for statement in jsondecode(output.policies[service].task).Statement : !contains(statement.Action, "ecs:UpdateService") && !contains(statement.Action, "s3:PutObject")
+        for statement in jsondecode(output.policies[service].task).Statement : !contains(statement.Action, "ecs:UpdateService") && !contains(statement.Action, "s3:DeleteObject")
       ])
     ])
-    error_message = "A worker scales no fleet and writes no object."
+    error_message = "A worker scales no fleet and deletes no object."
+  }
+
+  assert {
+    condition = {
+      for service in ["interim-worker", "push-worker"] : service => flatten([
+        for statement in jsondecode(output.policies[service].task).Statement : [
+          for resource in statement.Resource : replace(resource, "/^[^/]*/", "")
+        ] if contains(statement.Action, "s3:PutObject")
+      ])
+    } == { interim-worker = [], push-worker = ["/campaigns/*/tests/*"] }
+    error_message = "A push worker writes what came of tests, and no worker any other object."
+  }
+
+  assert {
+    condition = [
+      for service, policies in output.policies : service if anytrue([
+        for statement in jsondecode(policies.task).Statement : anytrue([for resource in statement.Resource : endswith(resource, "/testers/*")])
+      ])
+    ] == ["api"]
+    error_message = "Only the api sees the lists of testers."
   }
 
   assert {

@@ -42,6 +42,9 @@ const PRESS: Lets = Lets::Roles(&[Marketer, LoadTester]);
 const ABORT: Lets = Lets::Roles(&[Marketer, Engineer, Sre, LoadTester]);
 const RESUME: Lets = Lets::Roles(&[Sre, LoadTester]);
 const IMPORT: Lets = Lets::Roles(&[Engineer]);
+const TEST: Lets = Lets::Roles(&[Marketer, Engineer, Sre, LoadTester]);
+/// A load-tester's list would be tested with by others, who may show something to people.
+const TESTERS: Lets = Lets::Roles(&[Marketer, Engineer, Sre]);
 const FLEET: Lets = Lets::Roles(&[Sre]);
 const ADMIN: Lets = Lets::Roles(&[]);
 
@@ -100,6 +103,12 @@ pub const RULES: &[Rule] = &[
     get("/v1/campaigns/{id}/snapshot", "read", ANY),
     get("/v1/campaigns/{id}/snapshot/shards/{shard}/batches/{batch}", "read_users", USERS),
     get("/v1/campaigns/{id}/dropped", "read_users", USERS),
+    silent("POST", "/v1/campaigns/{id}/test", "test", TEST),
+    get("/v1/campaigns/{id}/test/{test}", "read_users", USERS),
+    get("/v1/testers", "read_users", USERS),
+    get("/v1/testers/{name}", "read_users", USERS),
+    on("PUT", "/v1/testers/{name}", "testers", TESTERS),
+    on("DELETE", "/v1/testers/{name}", "testers", TESTERS),
     get("/v1/devices", "read", ANY),
     on("POST", "/v1/devices", "import", IMPORT),
     get("/v1/devices/{user}", "read_users", USERS),

@@ -45,7 +45,7 @@ fn written() -> String {
 #[test]
 fn a_session_lists_what_its_role_may_do() {
     assert_eq!(can(Viewer), ["read"]);
-    assert_eq!(can(Marketer), ["read", "canary", "press", "abort", "read_users"]);
+    assert_eq!(can(Marketer), ["read", "canary", "press", "abort", "read_users", "test", "testers"]);
     let admin = can(Role::Admin);
     for role in Role::ALL {
         assert!(can(role).iter().all(|action| admin.contains(action)), "{role}");

@@ -30,7 +30,7 @@ const FILES: &[(&str, &[u8])] = files! {
     "index.html" "icon.svg"
     "base.css" "parts.css" "campaign.css" "phone.css" "print.css"
     "main.js" "api.js" "charts.js" "clock.js" "dom.js" "hold.js" "live.js" "session.js" "shell.js" "words.js"
-    "again.js" "audience.js" "blast.js" "campaign.js" "content.js" "form.js" "history.js" "phone.js" "preflight.js" "press.js" "pressing.js" "reader.js" "stop.js"
+    "again.js" "audience.js" "blast.js" "campaign.js" "content.js" "form.js" "history.js" "phone.js" "preflight.js" "press.js" "pressing.js" "reader.js" "stop.js" "tests.js"
     "page-audit.js" "page-campaigns.js" "page-fleet.js" "page-report.js" "page-signin.js" "page-tokens.js"
 };
 

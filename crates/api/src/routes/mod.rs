@@ -10,6 +10,7 @@ mod health;
 mod report_csv;
 mod session;
 mod snapshot;
+mod testers;
 mod tokens;
 
 pub use console::ConsoleView;
@@ -98,6 +99,10 @@ fn light() -> Routes {
         .route("/v1/campaigns/{id}/preflight", get(campaigns::preflight))
         .route("/v1/campaigns/{id}/status", get(campaigns::status))
         .route("/v1/campaigns/{id}/preview", get(campaigns::preview))
+        .route("/v1/campaigns/{id}/test", post(testers::test))
+        .route("/v1/campaigns/{id}/test/{test}", get(testers::report))
+        .route("/v1/testers", get(testers::list))
+        .route("/v1/testers/{name}", get(testers::one).put(testers::put).delete(testers::remove))
         .route("/v1/devices", get(fleet::device_count))
         .route("/v1/devices/{user}", get(fleet::user_devices))
         .route("/v1/fleet", get(fleet::workers))

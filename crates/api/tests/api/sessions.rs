@@ -25,7 +25,7 @@ async fn a_session_says_who_it_is_and_what_it_may_do() {
     let ends = NOW.plus(Duration::from_secs(3_600));
     let token = api.token_until("Bea", Role::Marketer, Some(ends)).expose();
     let wanted = json!({"name": "Bea", "role": "marketer", "expires_at": ends,
-        "can": ["read", "canary", "press", "abort", "read_users"]});
+        "can": ["read", "canary", "press", "abort", "read_users", "test", "testers"]});
     assert_eq!(api.send(Ask::get("/v1/session").token(&token)).await.ok(), wanted);
     let reply = api.send(sign_in(&token)).await;
     assert_eq!(reply.ok(), wanted);

@@ -6,8 +6,11 @@
 
 mod json;
 mod row;
+mod testers;
 #[cfg(test)]
 mod tests;
+
+pub use testers::testers;
 
 use crate::csv::{Row, RowFault};
 use crate::detect::header_name;

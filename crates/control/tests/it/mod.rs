@@ -4,3 +4,4 @@ mod press;
 mod redrive;
 mod scale;
 mod stage;
+mod test_send;

@@ -81,6 +81,8 @@ pub(crate) enum CampaignCommand {
         #[arg(long)]
         name: Option<String>,
     },
+    /// Send it to a list of testers before the press, or see whether it could be sent.
+    Test(super::testers::TestArgs),
     /// The newest campaigns.
     List,
     /// What the notification looks like for each gateway and locale.
@@ -166,6 +168,7 @@ pub(crate) fn run(client: &Client, command: CampaignCommand, json: bool) -> anyh
             let body = name.map_or_else(|| json!({}), |name| json!({ "name": name }));
             show(client, &format!("/v1/campaigns/{}/clone", resolve(client, &campaign)?), &body, json)
         }
+        CampaignCommand::Test(args) => super::testers::test(client, &args, json),
         CampaignCommand::List => list(client, json),
         CampaignCommand::Preview(id) => {
             raw(client, &format!("/v1/campaigns/{}/preview", resolve(client, &id.campaign)?), json)

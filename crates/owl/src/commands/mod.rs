@@ -6,6 +6,7 @@ pub(crate) mod create;
 pub(crate) mod devices;
 pub(crate) mod fleet;
 pub(crate) mod print;
+pub(crate) mod testers;
 mod watch;
 
 use crate::args::{Cli, Command};
@@ -35,6 +36,7 @@ fn ask(client: &Client, command: Command, json: bool) -> anyhow::Result<bool> {
         Command::Token(command) => access::token(client, &command, json),
         Command::Audit(args) => access::audit(client, &args, json),
         Command::Devices(command) => devices::run(client, command, json),
+        Command::Testers(command) => testers::run(client, &command, json),
         Command::Campaign(command) => campaign::run(client, command, json),
         Command::Preflight(args) => campaign::preflight(client, &args, json),
         Command::Receipts { campaign, user } => receipts(client, &campaign, &user, json),

@@ -1,7 +1,7 @@
 //! What docs/runbook.md tells people to type: each line that begins with `owl` is run, in order, against a running system.
 //! A line with a dagger needs an account, and is left out; the alarms of the Terraform module each have their row.
 
-use super::support::{Stage, audience, devices, owl, read, wait_until};
+use super::support::{Stage, audience, devices, owl, read, token, wait_until};
 use std::path::{Path, PathBuf};
 
 fn repository() -> PathBuf {
@@ -44,6 +44,8 @@ fn every_line_works_in_order() {
     let file = stage.file("devices.csv", devices(500));
     stage.good(&["devices", "import", file.to_str().unwrap()]);
     stage.file("users.csv", audience(500));
+    let tester = format!("{{\"person\":\"Ann\",\"platform\":\"apns\",\"token\":\"{}\"}}\n", token(0));
+    stage.file("testers.jsonl", tester);
     let all = commands(&read(&repository().join("docs/runbook.md")));
     assert!(all.len() > 15, "{all:?}");
     for line in &all {

@@ -71,7 +71,7 @@ impl Drop for Process {
 pub(super) struct Stage {
     pub(super) dir: tempfile::TempDir,
     pub(super) info: GatewayInfo,
-    _gateways: Process,
+    gateways: Option<Process>,
     up: Option<Process>,
 }
 
@@ -85,7 +85,7 @@ impl Stage {
                 .args(gateway_flags),
         );
         let info = serde_json::from_value(gateways.first.clone()).unwrap();
-        let mut stage = Self { dir, info, _gateways: gateways, up: None };
+        let mut stage = Self { dir, info, gateways: Some(gateways), up: None };
         stage.up();
         stage
     }
@@ -107,6 +107,11 @@ impl Stage {
 
     pub(super) fn server(&self) -> String {
         self.up.as_ref().unwrap().first["listening"].as_str().unwrap().to_owned()
+    }
+
+    /// The gateways go away.
+    pub(super) fn end_gateways(&mut self) {
+        self.gateways.take().unwrap().kill();
     }
 
     pub(super) fn take_up(&mut self) -> Process {

@@ -3,8 +3,9 @@
 use super::auth::{Credential, ProviderTokens};
 use super::config::ApnsSetup;
 use super::request::{Paths, campaign_headers, is_ours, template};
-use super::response::answer;
-use crate::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push};
+use super::response::{answer, said};
+use crate::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push, Said, Trial};
+use crate::transport::ear::Ear;
 use crate::transport::group;
 use async_trait::async_trait;
 use common::device::Platform;
@@ -26,6 +27,8 @@ pub struct ApnsGateway {
     pool: RefCell<Option<Rc<Pool>>>,
     prepared: RefCell<Option<Rc<Prepared>>>,
     trouble: RefCell<Option<String>>,
+    /// It is a twin.
+    ear: Option<Ear>,
 }
 
 struct Prepared {
@@ -43,12 +46,15 @@ impl ApnsGateway {
     #[must_use]
     pub fn new(setup: Arc<ApnsSetup>, clock: Arc<dyn Clock>) -> Self {
         let (pool, prepared, trouble) = Default::default();
-        Self { setup, clock, pool, prepared, trouble }
+        Self { setup, clock, pool, prepared, trouble, ear: None }
     }
 
     /// The pool, opened now if there was none.
     fn pool(&self) -> Rc<Pool> {
-        let open = || group::pool(&self.setup.origin, self.setup.connections);
+        let open = || match &self.ear {
+            None => group::pool(&self.setup.origin, self.setup.connections),
+            Some(_) => group::pool_of_twin(&self.setup.origin),
+        };
         Rc::clone(self.pool.borrow_mut().get_or_insert_with(open))
     }
 
@@ -105,7 +111,9 @@ impl Gateway for ApnsGateway {
         patience: Duration,
     ) -> Vec<Answered> {
         let now = self.clock.now();
-        let Some(prepared) = self.prepared.borrow().clone() else {
+        // Apple has no dry run: what is only to be looked at is not sent.
+        let dry = self.ear.as_ref().is_some_and(Ear::is_dry);
+        let Some(prepared) = self.prepared.borrow().clone().filter(|_| !dry) else {
             return group::all(pushes, Answer::NotSent, now);
         };
         let Some(token) = self.setup.tokens.bearer(now) else {
@@ -117,9 +125,21 @@ impl Gateway for ApnsGateway {
         let requests = paths.requests(&prepared.rendered);
         let shape = Shape { template: &template, body_begins: b"", body_ends: b"" };
         let ended = prepared.pool.send(shape, requests, Terms { may_write: may_send, patience }).await;
+        if let Some(ear) = &self.ear {
+            ear.keep(&ended, said);
+        }
         let judge = |response: &_| self.judge(answer(response), token.number);
         let foreign = pushes.iter().filter(|push| !is_ours(push)).map(|push| push.place);
         group::answers(ended, &*self.clock, judge, foreign)
+    }
+
+    fn twin(&self, trial: Trial) -> Option<Box<dyn Gateway>> {
+        let twin = Self::new(Arc::clone(&self.setup), Arc::clone(&self.clock));
+        Some(Box::new(Self { ear: Some(Ear::new(trial)), ..twin }))
+    }
+
+    fn said(&self) -> Vec<Said> {
+        self.ear.as_ref().map(Ear::said).unwrap_or_default()
     }
 
     fn link(&self) -> LinkRow {

@@ -2,6 +2,8 @@
 
 use crate::gateway::Answer;
 use crate::transport::Response;
+use crate::transport::ear::IdAndReason;
+use crate::transport::group::APNS_ID_PLACE;
 use a2::ErrorReason;
 use common::outcome::Outcome;
 use common::time::UnixMs;
@@ -35,6 +37,13 @@ pub(super) fn answer(response: &Response) -> Answer {
 fn known(reason: &str) -> Option<ErrorReason> {
     let text: StrDeserializer<'_, Error> = reason.into_deserializer();
     ErrorReason::deserialize(text).ok()
+}
+
+/// Apple's own words.
+pub(super) fn said(answer: &wire::Answer) -> IdAndReason {
+    let id = answer.header(APNS_ID_PLACE).map(|id| String::from_utf8_lossy(id).into_owned());
+    let body: Option<Body> = serde_json::from_slice(answer.body()).ok();
+    (id, body.map(|b| b.reason))
 }
 
 fn by_reason(reason: &ErrorReason, response: &Response, since: Option<UnixMs>) -> Answer {

@@ -2,9 +2,10 @@
 
 use super::auth::{AccessTokens, Credential};
 use super::config::FcmSetup;
-use super::request::{Bodies, template};
-use super::response::answer;
-use crate::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push};
+use super::request::{Bodies, VALIDATE_ONLY, template};
+use super::response::{answer, said};
+use crate::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push, Said, Trial};
+use crate::transport::ear::Ear;
 use crate::transport::group;
 use async_trait::async_trait;
 use common::device::Platform;
@@ -34,6 +35,8 @@ pub struct FcmGateway {
     trouble: Rc<RefCell<Option<String>>>,
     /// Buffers for bodies: some 40 KB that would be taken from the system and given back for each batch.
     spare: RefCell<Vec<Vec<u8>>>,
+    /// It is a twin.
+    ear: Option<Ear>,
 }
 
 /// What is open between the first prepare and the close.
@@ -55,14 +58,17 @@ impl FcmGateway {
     #[must_use]
     pub fn new(setup: Arc<FcmSetup>, clock: Arc<dyn Clock>) -> Self {
         let (open, prepared, trouble, spare) = Default::default();
-        Self { setup, clock, open, prepared, trouble, spare }
+        Self { setup, clock, open, prepared, trouble, spare, ear: None }
     }
 
     /// The pool, opened now if there was none.
     fn pool(&self) -> Rc<Pool> {
         let mut open = self.open.borrow_mut();
         let open = open.get_or_insert_with(|| {
-            let pool = group::pool(&self.setup.origin, self.setup.connections);
+            let pool = match &self.ear {
+                None => group::pool(&self.setup.origin, self.setup.connections),
+                Some(_) => group::pool_of_twin(&self.setup.origin),
+            };
             let mut keeper = JoinSet::new();
             keeper.spawn_local(keep_fresh(
                 Arc::clone(&self.setup),
@@ -170,14 +176,29 @@ impl Gateway for FcmGateway {
         let text = self.spare.borrow_mut().pop().unwrap_or_default();
         let bodies = Bodies::new(text, pushes, &prepared.rendered, deadline_at, now);
         let template = self.template(&prepared, &token);
-        let shape = Shape { template: &template, body_begins: b"", body_ends: b"" };
+        // One answer for the whole group: is it sent, or only looked at?
+        let dry = self.ear.as_ref().is_some_and(Ear::is_dry);
+        let body_begins: &[u8] = if dry { VALIDATE_ONLY } else { b"" };
+        let shape = Shape { template: &template, body_begins, body_ends: b"" };
         let terms = Terms { may_write: may_send, patience };
-        let ended = prepared.pool.send(shape, bodies.requests(), terms).await;
+        let ended = prepared.pool.send(shape, bodies.requests(dry), terms).await;
+        if let Some(ear) = &self.ear {
+            ear.keep(&ended, said);
+        }
         let foreign = bodies.unsendable.iter().copied();
         let mut answered = group::answers(ended, &*self.clock, answer, foreign);
         self.keep(bodies.into_text());
         self.settle(&mut answered, token.number).await;
         answered
+    }
+
+    fn twin(&self, trial: Trial) -> Option<Box<dyn Gateway>> {
+        let twin = Self::new(Arc::clone(&self.setup), Arc::clone(&self.clock));
+        Some(Box::new(Self { ear: Some(Ear::new(trial)), ..twin }))
+    }
+
+    fn said(&self) -> Vec<Said> {
+        self.ear.as_ref().map(Ear::said).unwrap_or_default()
     }
 
     fn link(&self) -> LinkRow {

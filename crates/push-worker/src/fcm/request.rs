@@ -10,6 +10,9 @@ use wire::{Policy, Request, Template};
 /// Room for one target (Google gives no bound; seen: 140 to 250 bytes).
 const TARGET_BYTES: usize = 256;
 
+/// How a message begins that Google only looks at, instead of its brace.
+pub(super) const VALIDATE_ONLY: &[u8] = b"{\"validate_only\":true,";
+
 /// What the requests of a group share. The token is sent once on each connection; later requests name it with one byte.
 pub(super) fn template(authority: &str, path: &str, bearer: &HeaderValue) -> Template {
     Template::to_path(authority, path)
@@ -59,11 +62,11 @@ impl Bodies {
         self.text
     }
 
-    /// The devices' requests, tagged with their places.
-    pub(super) fn requests(&self) -> Vec<Request<'_>> {
-        let mut start = 0;
+    /// The devices' requests, tagged with their places; without the first brace where [`VALIDATE_ONLY`] brings it.
+    pub(super) fn requests(&self, without_brace: bool) -> Vec<Request<'_>> {
+        let (mut start, skip) = (0, usize::from(without_brace));
         let one = |&(place, end): &(u16, usize)| {
-            let body = self.text.get(start..end).unwrap_or_default();
+            let body = self.text.get(start + skip..end).unwrap_or_default();
             start = end;
             Request { tag: u64::from(place), path: b"", own: &[], body }
         };

@@ -2,8 +2,10 @@
 
 use crate::gateway::Answer;
 use crate::transport::Response;
+use crate::transport::ear::IdAndReason;
 use common::outcome::Outcome;
 use serde::Deserialize;
+use serde_json::Value;
 use std::time::Duration;
 
 /// Wait after a 429 that names none (Google).
@@ -74,6 +76,21 @@ pub(super) fn answer(response: &Response) -> Answer {
     }
 }
 
+/// Google's own words: the name of the message, or the error's code and the fields that it names. Not its sentence, which
+/// may quote what was sent.
+pub(super) fn said(answer: &wire::Answer) -> IdAndReason {
+    let Ok(body) = serde_json::from_slice::<Value>(answer.body()) else { return (None, None) };
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let details = body.pointer("/error/details").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let code = details.iter().find_map(|d| text(d.get("errorCode")));
+    let code = code.or_else(|| text(body.pointer("/error/status")));
+    let violations = details.iter().filter_map(|d| d.get("fieldViolations")?.as_array()).flatten();
+    let fields: Vec<_> = violations.filter_map(|v| text(v.get("field"))).collect();
+    let reason =
+        code.map(|code| if fields.is_empty() { code } else { format!("{code} ({})", fields.join(", ")) });
+    (text(body.get("name")), reason)
+}
+
 fn by_code(code: Code, error: &ErrorBody, response: &Response) -> Answer {
     match code {
         Code::Unregistered => Answer::TokenGone { since: None },
@@ -125,7 +142,7 @@ fn throttled(error: &ErrorBody, response: &Response) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn judge(status: u16, body: &Value) -> Answer {
         answer(&Response { status, retry_after: None, body: body.to_string().into() })

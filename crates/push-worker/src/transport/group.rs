@@ -17,6 +17,19 @@ pub(crate) fn pool(origin: &Origin, connections: u16) -> Rc<Pool> {
     Rc::new(Pool::open(PoolSettings { target: origin.target(), connections, connection: connection() }))
 }
 
+/// As [`pool`], of one connection that keeps what a twin wants to know.
+pub(crate) fn pool_of_twin(origin: &Origin) -> Rc<Pool> {
+    let mut connection = connection();
+    connection.keep_successes = true;
+    connection.wanted.push(APNS_ID.to_owned());
+    Rc::new(Pool::open(PoolSettings { target: origin.target(), connections: 1, connection }))
+}
+
+/// Apple's id of a notification.
+const APNS_ID: &str = "apns-id";
+/// Its place among the headers that a twin's connection keeps.
+pub(crate) const APNS_ID_PLACE: usize = 1;
+
 /// How connections to both gateways behave.
 #[must_use]
 pub fn connection() -> wire::Config {

@@ -4,6 +4,7 @@
 //! It knows nothing of APNs or FCM. What it promises is the difference between [`Reply::NotSent`] and
 //! [`Reply::Ambiguous`]: see [`Reply`]. It runs on one thread: a current-thread runtime with a `LocalSet`.
 
+pub(crate) mod ear;
 pub mod fault;
 pub(crate) mod group;
 pub mod limits;

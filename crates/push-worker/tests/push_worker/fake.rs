@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use common::device::Platform;
 use common::fleet::LinkRow;
 use common::time::{Clock, UnixMs};
-use push_worker::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push};
+use push_worker::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push, Said, Trial};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -28,6 +28,12 @@ pub struct Script {
     pub quota_per_s: Cell<Option<u64>>,
     pub prepare: RefCell<Result<u32, String>>,
     pub prepared: Cell<u32>,
+    /// What twins were asked to send, by the hash of the target.
+    pub tested: RefCell<BTreeMap<u64, u32>>,
+    /// What twins were asked to look at only.
+    pub looked_at: RefCell<BTreeMap<u64, u32>>,
+    /// The collapse ids that twins were prepared with.
+    pub collapse_ids: Rc<RefCell<Vec<Option<String>>>>,
 }
 
 impl Script {
@@ -42,6 +48,9 @@ impl Script {
             quota_per_s: Cell::new(None),
             prepare: RefCell::new(Ok(100)),
             prepared: Cell::new(0),
+            tested: RefCell::default(),
+            looked_at: RefCell::default(),
+            collapse_ids: Rc::default(),
         })
     }
 
@@ -125,6 +134,75 @@ impl Gateway for Fake {
             credentials_until: None,
             trouble: None,
         }
+    }
+
+    fn twin(&self, trial: Trial) -> Option<Box<dyn Gateway>> {
+        let (script, clock) = (Rc::clone(&self.script), Arc::clone(&self.clock));
+        let of = Self { platform: self.platform, script, clock };
+        Some(Box::new(Twin { of, trial, said: RefCell::default() }))
+    }
+
+    fn is_rehearsal(&self) -> bool {
+        true
+    }
+
+    async fn close(&self) {}
+}
+
+/// What [`Fake`] answers, kept apart from what it wrote.
+struct Twin {
+    of: Fake,
+    trial: Trial,
+    said: RefCell<Vec<Said>>,
+}
+
+#[async_trait(?Send)]
+impl Gateway for Twin {
+    fn platform(&self) -> Platform {
+        self.of.platform
+    }
+
+    async fn prepare(&self, what: &Prepare<'_>) -> Result<u32, String> {
+        self.of.script.collapse_ids.borrow_mut().push(what.content.collapse_id.clone());
+        self.of.script.prepare.borrow().clone()
+    }
+
+    async fn send(
+        &self,
+        pushes: &[Push<'_>],
+        _: UnixMs,
+        may_send: MaySend<'_>,
+        _: Duration,
+    ) -> Vec<Answered> {
+        let s = &self.of.script;
+        tokio::time::sleep(s.answers_after.get()).await;
+        let (at, open) = (self.of.clock.now(), may_send());
+        let one = |push: &Push<'_>| {
+            let hash = push.target.hash();
+            let seen = if self.trial == Trial::Dry { &s.looked_at } else { &s.tested };
+            let before = seen.borrow().get(&hash).copied().unwrap_or(0);
+            seen.borrow_mut().insert(hash, before + 1);
+            let answer = if open { s.answer.borrow()(hash, before) } else { Answer::NotSent };
+            Answered { place: push.place, answer, at }
+        };
+        let answered: Vec<_> = pushes.iter().map(one).collect();
+        let good = answered.iter().filter(|a| a.answer == Answer::Accepted);
+        let said = |a: &Answered| Said {
+            place: a.place,
+            status: 200,
+            id: Some(format!("id-{}", a.place)),
+            reason: None,
+        };
+        self.said.replace(good.map(said).collect());
+        answered
+    }
+
+    fn said(&self) -> Vec<Said> {
+        self.said.take()
+    }
+
+    fn link(&self) -> LinkRow {
+        self.of.link()
     }
 
     fn is_rehearsal(&self) -> bool {

@@ -24,12 +24,12 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 
 /// Our own server, and the `h2` crate's.
-const BOTH: [ServerKind; 2] = [ServerKind::Validating, ServerKind::Witness];
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const BOTH: [ServerKind; 2] = [ServerKind::Validating, ServerKind::Witness];
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Stand {
+pub(super) struct Stand {
     running: Running,
-    admin: AdminClient,
+    pub(super) admin: AdminClient,
 }
 
 async fn stand(behaviour: Behaviour) -> Stand {
@@ -37,7 +37,7 @@ async fn stand(behaviour: Behaviour) -> Stand {
 }
 
 /// On our own server, or on one that is not ours.
-async fn stand_on(mode: ServerKind, behaviour: Behaviour) -> Stand {
+pub(super) async fn stand_on(mode: ServerKind, behaviour: Behaviour) -> Stand {
     let running = start(GatewayArgs { mode, behaviour, ..GatewayArgs::default() }).await.unwrap();
     let admin = AdminClient::new(&running.info.admin);
     Stand { running, admin }
@@ -82,7 +82,7 @@ impl Stand {
     }
 
     /// Both, prepared for an alert.
-    async fn both(&self) -> [Box<dyn Gateway>; 2] {
+    pub(super) async fn both(&self) -> [Box<dyn Gateway>; 2] {
         let both: [Box<dyn Gateway>; 2] = [Box::new(self.apns()), Box::new(self.fcm())];
         for gateway in &both {
             prepare(&**gateway, &Content::english("Superb", "Owl")).await.unwrap();
@@ -91,14 +91,14 @@ impl Stand {
     }
 }
 
-async fn prepare(gateway: &dyn Gateway, content: &Content) -> Result<u32, String> {
+pub(super) async fn prepare(gateway: &dyn Gateway, content: &Content) -> Result<u32, String> {
     let locales = ["en".to_owned(), "de".to_owned()];
     let campaign = CampaignId(uuid::Uuid::from_u128(7));
     gateway.prepare(&Prepare { campaign, content, locales: &locales }).await
 }
 
 /// Devices of one gateway.
-fn targets(platform: Platform, n: u16) -> Vec<Target> {
+pub(super) fn targets(platform: Platform, n: u16) -> Vec<Target> {
     let text = |i| match platform {
         Platform::Apns => format!("{i:064x}"),
         Platform::Fcm => format!("fcm-token:APA91b{i:032x}"),
@@ -106,7 +106,7 @@ fn targets(platform: Platform, n: u16) -> Vec<Target> {
     (0..n).map(|i| Target::parse(platform, TargetKind::Token, &text(i)).unwrap()).collect()
 }
 
-fn pushes(targets: &[Target]) -> Vec<Push<'_>> {
+pub(super) fn pushes(targets: &[Target]) -> Vec<Push<'_>> {
     let push =
         |(place, target): (u16, _)| Push { place, target: Target::as_ref(target), locale: (place % 3) as u8 };
     (0..).zip(targets).map(push).collect()
@@ -116,7 +116,7 @@ fn deadline() -> UnixMs {
     SystemClock::default().now().plus(Duration::from_secs(600))
 }
 
-async fn send(gateway: &dyn Gateway, pushes: &[Push<'_>], patience: Duration) -> Vec<Answered> {
+pub(super) async fn send(gateway: &dyn Gateway, pushes: &[Push<'_>], patience: Duration) -> Vec<Answered> {
     let answered = gateway.send(pushes, deadline(), &|| true, patience).await;
     let mut places: Vec<u16> = answered.iter().map(|a| a.place).collect();
     places.sort_unstable();
@@ -137,7 +137,7 @@ fn all(answered: &[Answered], answer: Answer) -> bool {
     answered.iter().all(|a| a.answer == answer)
 }
 
-async fn local<F: Future<Output = ()>>(test: F) {
+pub(super) async fn local<F: Future<Output = ()>>(test: F) {
     LocalSet::new().run_until(test).await;
 }
 

@@ -1,4 +1,4 @@
-# Uploads, snapshots and reports: all under `campaigns/<id>/`. Versioned, encrypted, closed to the public.
+# Uploads, snapshots, reports and test sends: all under `campaigns/<id>/`; lists of testers under `testers/`. Versioned, encrypted, closed to the public.
 
 resource "aws_s3_bucket" "this" {
   bucket        = var.bucket
@@ -76,6 +76,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       days = var.keep_days
     }
 
+    noncurrent_version_expiration {
+      noncurrent_days = var.undo_days
+    }
+  }
+
+  rule {
+    id     = "testers"
+    status = "Enabled"
+
+    filter {
+      prefix = "testers/"
+    }
+
+    # A list stays until somebody removes it; then its tokens go, too.
     noncurrent_version_expiration {
       noncurrent_days = var.undo_days
     }
