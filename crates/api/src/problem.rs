@@ -7,13 +7,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use common::ports::PortError;
 use control::{ControlError, Preflight};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Why a request was not done. Nothing was changed then, unless `detail` says so.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// `/problems/<code>`; the code is stable.
     #[serde(rename = "type")]

@@ -8,6 +8,7 @@ use common::fleet::{Expected, ScaleWish, Slot};
 use common::ids::CampaignId;
 use common::limits::HEARTBEAT_GOOD_FOR;
 use common::ports::Written;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What arming is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ArmRequest {
     /// The fleet that is expected: as it was last scaled, where nothing is said.

@@ -4,6 +4,7 @@ use crate::{Control, ControlError, Who};
 use common::campaign::{Campaign, Decision, Refusal, Stamp, State};
 use common::ids::CampaignId;
 use common::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use telemetry::metrics::{PRESS_RECEIPT_SECONDS, PRESSES, Pressed};
 const RECEIPT: Duration = Duration::from_millis(700);
 
 /// What a press came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PressResult {
     /// This press started it.
@@ -24,7 +25,7 @@ pub enum PressResult {
 
 /// What a press was meant for. A request may be long on its way, after whoever made it has given up: it must not press what
 /// was armed anew meanwhile, and not long after the hand. What is left out is not looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Meant {
     /// When the arming was that the button belonged to: `armed.stamp.at` of the campaign.
@@ -51,7 +52,7 @@ impl Meant {
 }
 
 /// The receipt of a press.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
     /// Whether it was this press.
     pub result: PressResult,

@@ -9,6 +9,7 @@ use common::fleet::{FleetSize, Role, ScaleWish, Slot};
 use common::limits::FLEET_TASKS_MAX;
 use common::ports::{Scaling, Written};
 use common::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How large the fleet shall be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScaleRequest {
     /// Interim workers.
@@ -30,7 +31,7 @@ pub struct ScaleRequest {
 }
 
 /// The fleet's size as asked and as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Scaled {
     /// What was last asked.
     pub wish: Option<ScaleWish>,

@@ -15,6 +15,7 @@ use common::campaign::Campaign;
 use common::fleet::Expected;
 use control::{Edit, Preflight, Status, UserReceipt};
 use futures::StreamExt;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -103,13 +104,13 @@ pub(crate) async fn live(
 }
 
 /// `?format=`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ReportQuery {
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Format {
     #[default]

@@ -10,6 +10,7 @@ use axum::extract::State;
 use common::device::{Device, Target, TargetKind};
 use common::ids::CampaignId;
 use control::{RedriveRequest, Redriven, ScaleRequest, Scaled};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ pub(crate) async fn redrive(
 }
 
 /// `?limit=&campaign=`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Trail {
     limit: Option<usize>,

@@ -24,6 +24,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, patch, post, put};
 use checked::Routes;
 use control::{Control, ControlError};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -144,7 +145,7 @@ fn no_such_file() -> Problem {
 }
 
 /// `?limit=`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Limit {
     limit: Option<usize>,

@@ -4,6 +4,7 @@ use super::actions::{Decision, Refusal};
 use super::{Campaign, Options, Stamp, State};
 use crate::fleet::Expect;
 use crate::ids::{ContentId, SnapshotId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 const WAITS: Duration = Duration::from_secs(3_600);
 
 /// Somebody wants it armed as it was then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Arming {
     /// Who, and when.
     pub stamp: Stamp,
