@@ -20,7 +20,7 @@ mod tokens;
 pub mod views;
 
 pub use config::{ApiConfig, ApiLimits};
-pub use problem::{MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Problem};
+pub use problem::{Code, MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Problem};
 pub use routes::{ConsoleView, router};
 pub use server::{ApiError, FirstAdministrator, Served, serve};
 

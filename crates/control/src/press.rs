@@ -1,7 +1,7 @@
 //! Press, canary, abort, resume: the four actions that raise the epoch.
 
 use crate::{Control, ControlError, Who};
-use common::campaign::{Campaign, Decision, Refusal, Stamp, State};
+use common::campaign::{Campaign, Decision, Refusal, RefusalCode, Stamp, State};
 use common::ids::CampaignId;
 use common::time::UnixMs;
 use schemars::JsonSchema;
@@ -43,11 +43,11 @@ impl Meant {
         if self.armed_at.is_some_and(|at| at != armed.stamp.at) {
             let detail =
                 format!("it was armed anew by {} since: look at it, and press again", armed.stamp.by);
-            return Some(Refusal { code: "armed_anew", detail });
+            return Some(Refusal { code: RefusalCode::ArmedAnew, detail });
         }
         let late = self.not_after.filter(|limit| now > *limit)?;
         let detail = format!("this press was meant for {} at the latest, and came later", late.rfc3339());
-        Some(Refusal { code: "too_late", detail })
+        Some(Refusal { code: RefusalCode::TooLate, detail })
     }
 }
 
@@ -171,7 +171,7 @@ impl Control {
         }
         if let Some(other) = self.stage(id).await? {
             let detail = format!("the fleet is taken: `{}` is {}", other.name, other.state.label());
-            return Err(Refusal { code: "fleet_taken", detail }.into());
+            return Err(Refusal { code: RefusalCode::FleetTaken, detail }.into());
         }
         let changed = self.change(who, "campaign.resume", id, |c| c.resume(stamp())).await?;
         if changed.by_us && !self.keep_fleet(id).await? {

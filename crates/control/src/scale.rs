@@ -3,7 +3,7 @@
 
 use crate::arm::holds_fleet;
 use crate::{Control, ControlError, Who};
-use common::campaign::{Campaign, Refusal};
+use common::campaign::{Campaign, Refusal, RefusalCode};
 use common::device::BadField;
 use common::fleet::{FleetSize, Role, ScaleWish, Slot};
 use common::limits::FLEET_TASKS_MAX;
@@ -179,11 +179,11 @@ fn check_keeps(holder: &Campaign, ask: &ScaleRequest, sizes: &[FleetSize]) -> Re
         "`{name}` is {state} and needs its {} {role} workers: disarm or finish it first, or ask for at least as many",
         less.wanted
     );
-    Err(Refusal { code: "fleet_held", detail }.into())
+    Err(Refusal { code: RefusalCode::FleetHeld, detail }.into())
 }
 
 fn nobody_scales() -> ControlError {
     let detail =
         "all roles run in one process here, so there is nothing to scale: this is for the services on AWS";
-    Refusal { code: "nothing_to_scale", detail: detail.to_owned() }.into()
+    Refusal { code: RefusalCode::NothingToScale, detail: detail.to_owned() }.into()
 }

@@ -5,7 +5,7 @@ use super::{Limit, spawned};
 use crate::Shared;
 use crate::access::{Identity, ended, loud};
 use crate::extract::{Caller, Id, Json, Params, User};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::views::{CampaignList, CampaignPatch, CloneRequest, NewCampaign, PreviewList};
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -57,7 +57,7 @@ pub(crate) async fn edit(
 ) -> Answer<Campaign> {
     loud(record.role, patch.content.as_ref().is_none_or(|content| content.silent))?;
     if patch == CampaignPatch::default() {
-        return Err(Problem::bad_request("nothing_to_change", "give a name, a content or options to change"));
+        return Err(Problem::new(Code::NothingToChange, "give a name, a content or options to change"));
     }
     let control = Arc::clone(&app.control);
     let options = match patch.options {

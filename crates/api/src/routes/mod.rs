@@ -16,10 +16,9 @@ pub use console::ConsoleView;
 
 use crate::config::ApiConfig;
 use crate::lanes::{Lane, admit};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::{App, access, guard, intake, requests};
 use axum::Router;
-use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, patch, post, put};
 use checked::Routes;
@@ -133,11 +132,7 @@ fn free() -> Routes {
 }
 
 async fn no_such_route() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "no_such_route",
-        "there is nothing here; docs/api.md lists the routes",
-    )
+    Problem::new(Code::NoSuchRoute, "there is nothing here; docs/api.md lists the routes")
 }
 
 fn no_such_file() -> Problem {

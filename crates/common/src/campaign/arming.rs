@@ -1,7 +1,6 @@
 //! An arming that takes two people: the first one's wish is noted, the second one's arms.
 
-use super::actions::{Decision, Refusal};
-use super::{Campaign, Options, Stamp, State};
+use super::{Campaign, Decision, Options, Refusal, RefusalCode, Stamp, State};
 use crate::fleet::Expect;
 use crate::ids::{ContentId, SnapshotId};
 use schemars::JsonSchema;
@@ -73,7 +72,7 @@ impl Campaign {
 #[must_use]
 pub fn second_person_needed(name: &str) -> Refusal {
     let detail = format!("noted: `{name}` is armed when a second person arms it too, within an hour");
-    Refusal { code: "second_person_needed", detail }
+    Refusal { code: RefusalCode::SecondPersonNeeded, detail }
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@
 
 pub mod actions;
 pub mod arming;
+mod refusal;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use actions::{Decision, Refusal};
+pub use actions::Decision;
 pub use arming::Arming;
+pub use refusal::{Refusal, RefusalCode};
 
 use crate::content::Content;
 use crate::device::Environment;
