@@ -11,6 +11,7 @@ mod api {
     mod fixture;
     mod guards;
     mod lanes;
+    mod once;
     mod press;
     mod reads;
     mod server;

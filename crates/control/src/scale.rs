@@ -22,8 +22,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 #[serde(deny_unknown_fields)]
 pub struct ScaleRequest {
     /// Interim workers.
+    #[schemars(range(max = FLEET_TASKS_MAX))]
     pub interim: u32,
     /// Push workers.
+    #[schemars(range(max = FLEET_TASKS_MAX))]
     pub push: u32,
     /// Then both go to zero, unless a campaign holds the fleet.
     #[serde(default)]

@@ -101,6 +101,7 @@ fn refused(code: RefusalCode) -> StatusCode {
     match code {
         RefusalCode::NotPermitted => StatusCode::FORBIDDEN,
         RefusalCode::TokenExpired | RefusalCode::TokenRevoked => StatusCode::UNAUTHORIZED,
+        RefusalCode::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::CONFLICT,
     }
 }

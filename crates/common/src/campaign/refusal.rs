@@ -49,6 +49,7 @@ codes! {
     FleetHeld = "fleet_held", "A campaign needs the fleet as large as it is.";
     FleetTaken = "fleet_taken", "Another campaign has the fleet.";
     Idle = "idle", "Nothing is under way that could be stopped.";
+    IdempotencyKeyReused = "idempotency_key_reused", "The key was used for another body: take a new one.";
     NotArmed = "not_armed", "It is not armed.";
     NotBuilding = "not_building", "Its build was cancelled meanwhile.";
     NotPermitted = "not_permitted", "The token's role does not do this; the detail names the roles that do.";
