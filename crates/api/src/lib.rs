@@ -4,6 +4,7 @@
 //! [`serve`] listens; [`router`] is the same without a listener, for tests. `docs/api.md` lists the routes.
 
 pub mod access;
+pub mod apidoc;
 mod config;
 mod extract;
 mod guard;

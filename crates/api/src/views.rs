@@ -9,6 +9,7 @@ use common::content::Content;
 use common::device::Environment;
 use common::fleet::{FleetSize, Slot, WorkerRow};
 use common::ids::{CampaignId, SnapshotId};
+use common::limits;
 use common::secret::Secret;
 use common::time::UnixMs;
 use schemars::JsonSchema;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 pub struct NewCampaign {
     /// The name, for people.
+    #[schemars(length(min = 1, max = 200))]
     pub name: String,
     /// What it says.
     pub content: Content,
@@ -34,6 +36,7 @@ pub struct NewCampaign {
 pub struct CampaignPatch {
     /// The name.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
     pub name: Option<String>,
     /// The whole content.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,10 +52,13 @@ pub struct CampaignPatch {
 #[expect(missing_docs, reason = "the fields of common::campaign::Options")]
 pub struct OptionsPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = limits::DEADLINE_MS_MIN, max = limits::DEADLINE_MS_MAX))]
     pub deadline_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limits::SHARDS_MAX))]
     pub shards: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limits::BATCH_USERS_MAX))]
     pub batch_users: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resend_ambiguous: Option<bool>,
@@ -89,6 +95,7 @@ impl OptionsPatch {
 pub struct CloneRequest {
     /// Name of the copy; the old one with "(copy)" when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
     pub name: Option<String>,
 }
 
@@ -314,6 +321,7 @@ pub struct FirstSession {
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// Whose it will be: what stands in records.
+    #[schemars(length(min = 1, max = 100))]
     pub name: String,
     /// What it may do.
     pub role: Role,

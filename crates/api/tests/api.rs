@@ -8,6 +8,7 @@ mod api {
     mod client;
     mod console;
     mod devices;
+    mod document;
     mod fixture;
     mod guards;
     mod lanes;

@@ -41,6 +41,7 @@ pub struct Content {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub data: BTreeMap<String, String>,
     /// A phone shows one notification for each collapse id; the campaign's id when left out. At most 64 bytes.
+    #[schemars(length(min = 1, max = COLLAPSE_ID_BYTES_MAX))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collapse_id: Option<String>,
 }

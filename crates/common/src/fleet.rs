@@ -43,6 +43,7 @@ pub struct Expected {
     /// Push workers.
     pub push: Option<u32>,
     /// How many of a hundred of them suffice, 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     pub percent: Option<u8>,
 }
 

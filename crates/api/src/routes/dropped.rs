@@ -26,8 +26,11 @@ const PIECE_BYTES: u64 = 256 * 1024;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DroppedQuery {
+    /// Left out for this reason only.
     reason: Option<DropReason>,
+    /// How many, at most.
     limit: Option<u64>,
+    /// Of this shard only.
     shard: Option<u16>,
 }
 

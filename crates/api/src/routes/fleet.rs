@@ -47,7 +47,10 @@ pub(crate) async fn redrive(
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Trail {
+    /// How many, at most.
+    #[schemars(range(min = 1, max = 1_000))]
     limit: Option<usize>,
+    /// Of this campaign only.
     campaign: Option<CampaignId>,
 }
 

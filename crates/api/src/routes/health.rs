@@ -12,6 +12,7 @@ use serde::Serialize;
 /// `{"ok":true}`.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Fine {
+    /// Always true: what is not fine is a problem.
     ok: bool,
 }
 

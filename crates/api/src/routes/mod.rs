@@ -12,7 +12,11 @@ mod session;
 mod snapshot;
 mod tokens;
 
+pub(crate) use campaigns::ReportQuery;
 pub use console::ConsoleView;
+pub(crate) use dropped::DroppedQuery;
+pub(crate) use fleet::Trail;
+pub(crate) use health::Fine;
 
 use crate::config::ApiConfig;
 use crate::lanes::{Lane, admit};
@@ -124,6 +128,8 @@ fn free() -> Routes {
         .route("/tokens", get(console::page))
         .route("/assets/{name}", get(console::asset))
         .route("/v1/session", get(session::read).delete(session::end))
+        .route("/docs", get(console::docs))
+        .route("/openapi.json", get(console::openapi))
         .route("/v1/console", get(console::settings))
         .route("/v1/campaigns/{id}/live", get(campaigns::live))
         .route("/healthz", get(health::lives))
@@ -142,7 +148,9 @@ fn no_such_file() -> Problem {
 /// `?limit=`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Limit {
+pub(crate) struct Limit {
+    /// How many, at most.
+    #[schemars(range(min = 1, max = 1_000))]
     limit: Option<usize>,
 }
 

@@ -16,6 +16,7 @@ use crate::content::Content;
 use crate::device::Environment;
 use crate::fleet::Expect;
 use crate::ids::{CampaignId, ContentId, Epoch, SnapshotId, WorkerId};
+use crate::limits;
 use crate::report::Books;
 use crate::time::UnixMs;
 use schemars::JsonSchema;
@@ -82,10 +83,13 @@ impl State {
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Nothing is sent later than this after the press, in milliseconds.
+    #[schemars(range(min = limits::DEADLINE_MS_MIN, max = limits::DEADLINE_MS_MAX))]
     pub deadline_ms: u64,
     /// Shards of the snapshot: envelopes on the FIFO queue.
+    #[schemars(range(min = 1, max = limits::SHARDS_MAX))]
     pub shards: u16,
     /// Users of a batch.
+    #[schemars(range(min = 1, max = limits::BATCH_USERS_MAX))]
     pub batch_users: u16,
     /// Send again what was written and never answered (under the same collapse id). Off: it is counted as ambiguous.
     pub resend_ambiguous: bool,
