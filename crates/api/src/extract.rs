@@ -1,5 +1,7 @@
 //! What handlers take from a request, each with its fault named: the campaign's id, who asks, parameters, a JSON body.
 
+mod strict;
+
 use crate::App;
 use crate::access::{Identity, Source, leave};
 use crate::problem::{Code, Problem};
@@ -194,11 +196,21 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         bad_json(e.inner(), Some(path.as_str()).filter(|p| *p != "."))
     })?;
     json.end().map_err(|e| bad_json(&e, None))?;
+    objects_are_objects::<T>(bytes)?;
     Ok(value)
 }
 
+/// Looked at once more, since the first look takes lists for objects.
+fn objects_are_objects<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), Problem> {
+    let whole = serde_json::from_slice(bytes).map_err(|e| bad_json(&e, None))?;
+    strict::check::<T>(&whole).map_err(|e| {
+        let path = e.path().to_string();
+        bad_json(e.inner(), Some(path.as_str()).filter(|p| *p != "."))
+    })
+}
+
 fn bad_json(error: &serde_json::Error, field: Option<&str>) -> Problem {
-    let line = u64::try_from(error.line()).ok();
+    let line = u64::try_from(error.line()).ok().filter(|line| *line > 0);
     match (error.is_data(), field) {
         (true, Some(field)) => Problem::bad_field(field, error.to_string()).on_line(line),
         (true, None) => Problem::new(Code::BadField, error.to_string()).on_line(line),

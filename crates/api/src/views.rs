@@ -33,6 +33,7 @@ pub struct NewCampaign {
 /// Body of `PATCH /v1/campaigns/{id}`. What is left out stays.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("minProperties" = 1))]
 pub struct CampaignPatch {
     /// The name.
     #[serde(skip_serializing_if = "Option::is_none")]

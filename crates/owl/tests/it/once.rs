@@ -35,16 +35,17 @@ fn create_asks_again_under_the_same_key() {
     let serving = std::thread::spawn(move || {
         let next = || listener.accept().unwrap().0;
         // The first answer is lost with its connection; the second one says: later.
-        let keys = [key_of(&next()), {
-            let stream = next();
-            let key = key_of(&stream);
-            answer(&stream, "503 Service Unavailable", "{}");
-            key
-        }];
-        let stream = next();
-        let last = key_of(&stream);
-        answer(&stream, "422 Unprocessable Content", r#"{"detail": "the third one was heard"}"#);
-        (keys, last)
+        let lost = next();
+        let first = key_of(&lost);
+        drop(lost);
+        let busy = next();
+        let second = key_of(&busy);
+        answer(&busy, "503 Service Unavailable", "{}");
+        drop(busy);
+        let heard = next();
+        let last = key_of(&heard);
+        answer(&heard, "422 Unprocessable Content", r#"{"detail": "the third one was heard"}"#);
+        ([first, second], last)
     });
     let out =
         owl().args(["--server", &server, "campaign", "create", "--name", "n", "--silent"]).output().unwrap();
