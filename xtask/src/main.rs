@@ -3,6 +3,7 @@
 mod browser;
 mod dockerfile;
 mod python;
+mod schemathesis;
 mod standins;
 mod steps;
 mod system;

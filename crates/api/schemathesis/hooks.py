@@ -2,7 +2,7 @@
 
 Every request seems to come from another address, so that wrong tokens are not too many of one. With OWL_TOKEN there is a
 campaign with a snapshot and some devices, and every second request is about these; without it no request has a token, and
-whatever wants one must say so.
+whatever wants one must say so. Nobody waits for a fleet that is not there.
 """
 
 import itertools
@@ -15,8 +15,8 @@ import urllib.request
 import schemathesis
 
 TOKEN = os.environ.get("OWL_TOKEN")
-# These change what the others read, or wait for a fleet that is not there.
-ELSEWHERE = ("/audience", "/arm")
+# This changes what the others read.
+ELSEWHERE = "/audience"
 REAL = {"user": "u1", "name": "main.js", "shard": 0, "batch": 0}
 FITS = {"user": r"^[\w ]+$", "name": r"^[\w ]+$", "shard": r"^\d+$", "batch": r"^\d+$", "id": r"^[0-9a-f-]{36}$"}
 calls = itertools.count()
@@ -52,6 +52,9 @@ if TOKEN:
 def before_call(context, case, **kwargs):
     number = next(calls)
     case.headers["x-forwarded-for"] = f"198.18.{number // 254 % 256}.{number % 254 + 1}"
+    wait = case.body.get("wait_ms", 20000) if isinstance(case.body, dict) else None
+    if case.path.endswith("/arm") and type(wait) is int and 0 <= wait <= 600000:
+        case.body["wait_ms"] = 0
     if not TOKEN or number % 2 or case.path.endswith(ELSEWHERE) or case.path.startswith("/v1/tokens"):
         return
     for name, value in (case.path_parameters or {}).items():
