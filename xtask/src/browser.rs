@@ -18,20 +18,12 @@ const NODE_MIN: u32 = 20;
 pub(crate) fn test() -> anyhow::Result<Sum> {
     let began = Instant::now();
     tools()?;
-    let target =
-        std::path::absolute(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))?;
-    if !crate::steps::cargo(&["test", "--workspace", "--all-features", "--no-run", "--locked"])
-        .status()
-        .context("cannot run cargo")?
-        .success()
-    {
-        bail!("owl could not be built");
-    }
-    let pictures = target.join("browser");
+    let owl = owl()?;
+    let pictures = owl.ancestors().nth(2).context("no target directory")?.join("browser");
     if pictures.exists() {
         std::fs::remove_dir_all(&pictures).context("cannot remove the pictures of the last run")?;
     }
-    let sum = node(&target.join("debug/owl"), &pictures)?;
+    let sum = node(&owl, &pictures)?;
     println!(
         "browser: {} in {} s: {} passed, {} failed; pictures in {}",
         if sum.is_good() { "good" } else { "FAILED" },
@@ -41,6 +33,20 @@ pub(crate) fn test() -> anyhow::Result<Sum> {
         pictures.display()
     );
     Ok(sum)
+}
+
+/// The program that the tests are run with, built.
+pub(crate) fn owl() -> anyhow::Result<PathBuf> {
+    let target =
+        std::path::absolute(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))?;
+    if !crate::steps::cargo(&["test", "--workspace", "--all-features", "--no-run", "--locked"])
+        .status()
+        .context("cannot run cargo")?
+        .success()
+    {
+        bail!("owl could not be built");
+    }
+    Ok(target.join("debug/owl"))
 }
 
 fn node(owl: &Path, pictures: &Path) -> anyhow::Result<Sum> {

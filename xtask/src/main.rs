@@ -4,6 +4,7 @@ mod browser;
 mod dockerfile;
 mod pairs;
 mod python;
+mod schemathesis;
 mod standins;
 mod steps;
 mod system;

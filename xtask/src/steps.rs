@@ -66,6 +66,9 @@ pub(crate) fn test(only: Option<&str>) -> anyhow::Result<bool> {
             failed.push("browser");
         }
     }
+    if wanted("schemathesis") && !crate::schemathesis::test()? {
+        failed.push("schemathesis");
+    }
     if wanted("tests") && !tests(sum)? {
         failed.push("tests");
     }

@@ -24,7 +24,7 @@ export function drawShell() {
   put(document.getElementById('top'),
     h('a', { class: 'brand', href: '/' }, h('span', { class: 'square', 'aria-hidden': 'true' }), 'Superb Owl'),
     me() && h('nav', { 'aria-label': 'Pages' }, all.map(link)), person);
-  put(document.getElementById('foot'), h('p', {}, `Times are in your zone (${zone()}), by the server's clock.`));
+  put(document.getElementById('foot'), h('p', {}, `Times are in your zone (${zone()}), by the server's clock. `, h('a', { href: '/docs' }, 'For programs')));
 }
 
 /** Puts a page into its place. */

@@ -1,14 +1,16 @@
 //! What handlers take from a request, each with its fault named: the campaign's id, who asks, parameters, a JSON body.
 
+mod strict;
+
 use crate::App;
 use crate::access::{Identity, Source, leave};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::stream::BodyReader;
 use crate::views::Nothing;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use common::access::TokenId;
 use common::device::BadField;
 use common::ids::{CampaignId, clip};
@@ -31,7 +33,7 @@ async fn segment<T: FromStr>(parts: &mut Parts, name: &'static str) -> Result<T,
 where
     T::Err: std::fmt::Display,
 {
-    let bad = |why: String| Problem::bad_request("bad_path", format!("{name}: {why}")).at(name);
+    let bad = |why: String| Problem::new(Code::BadPath, format!("{name}: {why}")).at(name);
     let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|e| bad(e.body_text()))?;
     let found = params.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value);
     found.parse().map_err(|e: T::Err| bad(e.to_string()))
@@ -133,7 +135,7 @@ pub(crate) struct Params<T>(pub(crate) T);
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let bad = |e: QueryRejection| Problem::bad_request("bad_query", e.body_text());
+        let bad = |e: QueryRejection| Problem::new(Code::BadQuery, e.body_text());
         Query::try_from_uri(&parts.uri).map(|Query(value)| Self(value)).map_err(bad)
     }
 }
@@ -192,7 +194,7 @@ async fn read_json<T: DeserializeOwned>(
 ) -> Result<T, Problem> {
     if media_type(request.headers())?.as_deref() != Some("application/json") {
         let why = "send the body as JSON, with `content-type: application/json` (`{}` where there is nothing to say)";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", why).at("content-type"));
+        return Err(Problem::new(Code::NotJson, why).at("content-type"));
     }
     let mut reader = BodyReader::new(request, bytes_max as u64, within)?;
     let all = tokio::time::timeout(within, reader.read_all()).await;
@@ -207,7 +209,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Result<Option<String>, Problem>
 
 /// A header as text.
 pub(crate) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
-    let bad = |_| Problem::bad_request("bad_header", format!("the header `{name}` is malformed")).at(name);
+    let bad = |_| Problem::new(Code::BadHeader, format!("the header `{name}` is malformed")).at(name);
     headers.get(name).map(|v| v.to_str().map_err(bad)).transpose()
 }
 
@@ -219,19 +221,25 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         bad_json(e.inner(), Some(path.as_str()).filter(|p| *p != "."))
     })?;
     json.end().map_err(|e| bad_json(&e, None))?;
+    objects_are_objects::<T>(bytes)?;
     Ok(value)
 }
 
+/// Looked at once more, since the first look takes lists for objects.
+fn objects_are_objects<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), Problem> {
+    let whole = serde_json::from_slice(bytes).map_err(|e| bad_json(&e, None))?;
+    strict::check::<T>(&whole).map_err(|e| {
+        let path = e.path().to_string();
+        bad_json(e.inner(), Some(path.as_str()).filter(|p| *p != "."))
+    })
+}
+
 fn bad_json(error: &serde_json::Error, field: Option<&str>) -> Problem {
-    let line = u64::try_from(error.line()).ok();
+    let line = u64::try_from(error.line()).ok().filter(|line| *line > 0);
     match (error.is_data(), field) {
         (true, Some(field)) => Problem::bad_field(field, error.to_string()).on_line(line),
-        (true, None) => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_field", error.to_string()).on_line(line)
-        }
-        (false, _) => {
-            Problem::bad_request("bad_json", format!("this is not JSON: {}", clip(&error.to_string())))
-                .on_line(line)
-        }
+        (true, None) => Problem::new(Code::BadField, error.to_string()).on_line(line),
+        (false, _) => Problem::new(Code::BadJson, format!("this is not JSON: {}", clip(&error.to_string())))
+            .on_line(line),
     }
 }

@@ -3,11 +3,11 @@
 
 use crate::App;
 use crate::access::Source;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::requests::Peer;
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use common::ids::clip;
@@ -40,22 +40,21 @@ fn allowed(app: &App, request: &Request) -> Result<(), Problem> {
     match one(request.headers(), &header::ORIGIN)? {
         Some(origin) if !same_place(origin, &host, https) => {
             let why = format!("requests from pages of `{}` are not taken", clip(origin));
-            Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", why).at("origin"))
+            Err(Problem::new(Code::OriginNotAllowed, why).at("origin"))
         }
         _ => Ok(()),
     }
 }
 
 fn bad_host(why: String) -> Problem {
-    Problem::new(StatusCode::MISDIRECTED_REQUEST, "host_not_allowed", why).at("host")
+    Problem::new(Code::HostNotAllowed, why).at("host")
 }
 
 /// A header that may stand there once, as text.
 pub(crate) fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
     let mut all = headers.get_all(name).iter();
     let (first, second) = (all.next(), all.next());
-    let bad =
-        || Problem::bad_request("bad_header", format!("the header `{name}` is malformed")).at(name.as_str());
+    let bad = || Problem::new(Code::BadHeader, format!("the header `{name}` is malformed")).at(name.as_str());
     match (first, second) {
         (None, _) => Ok(None),
         (Some(value), None) => value.to_str().map(Some).map_err(|_| bad()),

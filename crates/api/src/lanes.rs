@@ -3,7 +3,7 @@
 
 use crate::App;
 use crate::config::ApiLimits;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -132,10 +132,7 @@ fn overloaded(lane: Lane) -> Problem {
         Lane::Heavy => "as many reports and listings as allowed are being made",
         Lane::Button | Lane::Light => "as many requests as allowed are under way",
     };
-    Problem::unavailable(
-        "overloaded",
-        format!("{what}: try again in a second (a press is never turned away)"),
-    )
+    Problem::new(Code::Overloaded, format!("{what}: try again in a second (a press is never turned away)"))
 }
 
 fn timed_out(lane: Lane, limit: Duration) -> Problem {
@@ -143,5 +140,5 @@ fn timed_out(lane: Lane, limit: Duration) -> Problem {
         Lane::Button => "it goes on in the background if it had begun; asking again does nothing twice",
         _ => "look at the status before you try again",
     };
-    Problem::unavailable("timed_out", format!("no answer within {} ms; {hint}", limit.as_millis()))
+    Problem::new(Code::TimedOut, format!("no answer within {} ms; {hint}", limit.as_millis()))
 }

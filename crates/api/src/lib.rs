@@ -4,6 +4,7 @@
 //! [`serve`] listens; [`router`] is the same without a listener, for tests. `docs/api.md` lists the routes.
 
 pub mod access;
+pub mod apidoc;
 mod config;
 mod extract;
 mod guard;
@@ -20,7 +21,7 @@ mod tokens;
 pub mod views;
 
 pub use config::{ApiConfig, ApiLimits};
-pub use problem::{MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Problem};
+pub use problem::{Code, MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Problem};
 pub use routes::{ConsoleView, router};
 pub use server::{ApiError, FirstAdministrator, Served, serve};
 

@@ -2,18 +2,23 @@
 //!
 //! A [`Problem`] that becomes a response rides in its extensions; [`finish`] writes it out once the request id is known.
 
+mod codes;
+
+pub use codes::Code;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use common::ports::PortError;
 use control::{ControlError, Preflight};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Why a request was not done. Nothing was changed then, unless `detail` says so.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// `/problems/<code>`; the code is stable.
     #[serde(rename = "type")]
@@ -43,9 +48,11 @@ pub struct Problem {
 impl Problem {
     /// A problem of this code.
     #[must_use]
-    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+    pub fn new(code: impl Into<Code>, detail: impl Into<String>) -> Self {
+        let code = code.into();
+        let status = code.status();
         Self {
-            kind: format!("/problems/{code}").into(),
+            kind: code.kind().into(),
             title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),
             detail: detail.into(),
@@ -63,24 +70,16 @@ impl Problem {
         self.kind.rsplit('/').next().unwrap_or_default()
     }
 
-    pub(crate) fn bad_request(code: &str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, detail)
-    }
-
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+        Self::new(Code::NotFound, detail)
     }
 
     pub(crate) fn bad_field(field: &str, why: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_field", format!("{field}: {}", why.into())).at(field)
-    }
-
-    pub(crate) fn unavailable(code: &str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+        Self::new(Code::BadField, format!("{field}: {}", why.into())).at(field)
     }
 
     pub(crate) fn internal(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+        Self::new(Code::Internal, detail)
     }
 
     /// With the field at fault.
@@ -129,27 +128,18 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
     response
 }
 
-/// Most refusals are about the campaign's state; some about who asks.
-fn refused(code: &str) -> StatusCode {
-    match code {
-        "not_permitted" => StatusCode::FORBIDDEN,
-        "token_expired" | "token_revoked" => StatusCode::UNAUTHORIZED,
-        _ => StatusCode::CONFLICT,
-    }
-}
-
 impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
         let detail = error.to_string();
         match error {
             ControlError::NotFound(_) => Self::not_found(detail),
-            ControlError::Refused(no) => Self::new(refused(no.code), no.code, detail),
+            ControlError::Refused(no) => Self::new(no.code, detail),
             ControlError::BadField(bad) => Self::bad_field(bad.field, bad.why),
             ControlError::NotReady(preflight) => {
-                let problem = Self::new(StatusCode::CONFLICT, "not_ready", detail);
+                let problem = Self::new(Code::NotReady, detail);
                 Self { preflight: Some(preflight), ..problem }
             }
-            ControlError::Busy => Self::unavailable("busy", detail),
+            ControlError::Busy => Self::new(Code::Busy, detail),
             ControlError::Port(port) => port.into(),
         }
     }
@@ -159,9 +149,9 @@ impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
         let detail = error.to_string();
         match error {
-            PortError::Unavailable { .. } => Self::unavailable("unavailable", detail),
-            PortError::Invalid { .. } => Self::bad_request("invalid", detail),
-            PortError::Corrupt { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "corrupt", detail),
+            PortError::Unavailable { .. } => Self::new(Code::Unavailable, detail),
+            PortError::Invalid { .. } => Self::new(Code::Invalid, detail),
+            PortError::Corrupt { .. } => Self::new(Code::Corrupt, detail),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Reading a request's body piece by piece, within a size and without long silences.
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use axum::body::BodyDataStream;
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use std::time::Duration;
@@ -32,10 +32,7 @@ impl BodyReader {
         let piece = tokio::time::timeout(self.idle, self.stream.next()).await;
         let piece = piece.map_err(|_| Self::too_slow(self.idle))?.transpose();
         let piece = piece.map_err(|_| {
-            Problem::bad_request(
-                "cut_off",
-                "the connection broke off in the middle of the body: send it again",
-            )
+            Problem::new(Code::CutOff, "the connection broke off in the middle of the body: send it again")
         })?;
         self.seen += piece.as_ref().map_or(0, |p| p.len() as u64);
         if self.seen > self.max { Err(too_large(self.max)) } else { Ok(piece) }
@@ -52,11 +49,11 @@ impl BodyReader {
 
     pub(crate) fn too_slow(limit: Duration) -> Problem {
         let why = format!("the body did not arrive: nothing more came for {} ms", limit.as_millis());
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", why)
+        Problem::new(Code::BodyTooSlow, why)
     }
 }
 
 fn too_large(max: u64) -> Problem {
     let why = format!("the body is larger than {max} bytes, the most allowed");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", why)
+    Problem::new(Code::BodyTooLarge, why)
 }

@@ -3,8 +3,7 @@
 
 use crate::App;
 use crate::access::mint;
-use crate::problem::Problem;
-use axum::http::StatusCode;
+use crate::problem::{Code, Problem};
 use common::access::{Role, Token, TokenId, TokenRecord};
 use common::campaign::Stamp;
 use common::ports::{PortError, Written};
@@ -44,7 +43,7 @@ pub(crate) async fn make(
 pub(crate) async fn revoke(app: &App, who: &Who, id: TokenId) -> Result<TokenRecord, Problem> {
     if app.access.keys.is_configured(id) {
         let why = "this token stands in the configuration (access.admin_token): change it there, and restart";
-        return Err(Problem::new(StatusCode::CONFLICT, "configured", why));
+        return Err(Problem::new(Code::Configured, why));
     }
     let tokens = &app.control.backend().tokens;
     for _ in 0..TRIES {
@@ -66,7 +65,7 @@ pub(crate) async fn revoke(app: &App, who: &Who, id: TokenId) -> Result<TokenRec
 }
 
 fn busy() -> Problem {
-    Problem::unavailable("busy", "others are changing tokens at the same time; try again")
+    Problem::new(Code::Busy, "others are changing tokens at the same time; try again")
 }
 
 /// Whether nobody could administer this installation: no administrator's token is good, in the table or the configuration.

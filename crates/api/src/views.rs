@@ -9,16 +9,19 @@ use common::content::Content;
 use common::device::Environment;
 use common::fleet::{FleetSize, Slot, WorkerRow};
 use common::ids::{CampaignId, SnapshotId};
+use common::limits;
 use common::secret::Secret;
 use common::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// Body of `POST /v1/campaigns`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCampaign {
     /// The name, for people.
+    #[schemars(length(min = 1, max = 200))]
     pub name: String,
     /// What it says.
     pub content: Content,
@@ -28,11 +31,13 @@ pub struct NewCampaign {
 }
 
 /// Body of `PATCH /v1/campaigns/{id}`. What is left out stays.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("minProperties" = 1))]
 pub struct CampaignPatch {
     /// The name.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
     pub name: Option<String>,
     /// The whole content.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,15 +48,18 @@ pub struct CampaignPatch {
 }
 
 /// Options to change; what is left out stays.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "the fields of common::campaign::Options")]
 pub struct OptionsPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = limits::DEADLINE_MS_MIN, max = limits::DEADLINE_MS_MAX))]
     pub deadline_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limits::SHARDS_MAX))]
     pub shards: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limits::BATCH_USERS_MAX))]
     pub batch_users: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resend_ambiguous: Option<bool>,
@@ -83,28 +91,29 @@ impl OptionsPatch {
 }
 
 /// Body of `POST /v1/campaigns/{id}/clone`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CloneRequest {
     /// Name of the copy; the old one with "(copy)" when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
     pub name: Option<String>,
 }
 
 /// Body of the actions that have nothing to say: `{}`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
 /// Answer of `GET /v1/campaigns`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CampaignList {
     /// Newest first.
     pub campaigns: Vec<Campaign>,
 }
 
 /// Answer of `PUT /v1/campaigns/{id}/audience`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Uploaded {
     /// The campaign, building now.
     pub campaign: Campaign,
@@ -113,7 +122,7 @@ pub struct Uploaded {
 }
 
 /// Answer of `GET /v1/campaigns/{id}/preview`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PreviewList {
     /// The campaign.
     pub campaign: CampaignId,
@@ -122,7 +131,7 @@ pub struct PreviewList {
 }
 
 /// Answer of `GET /v1/campaigns/{id}/snapshot`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SnapshotView {
     /// Its name: the hash of its content.
     pub id: SnapshotId,
@@ -151,7 +160,7 @@ pub struct SnapshotView {
 }
 
 /// Answer of `GET /v1/campaigns/{id}/snapshot/shards/{shard}/batches/{batch}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchView {
     /// The shard.
     pub shard: u16,
@@ -162,7 +171,7 @@ pub struct BatchView {
 }
 
 /// A user of a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchUser {
     /// The id.
     pub user: String,
@@ -171,7 +180,7 @@ pub struct BatchUser {
 }
 
 /// A device of a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchDevice {
     /// Its place in the batch.
     pub place: u16,
@@ -184,14 +193,14 @@ pub struct BatchDevice {
 }
 
 /// Answer of `GET /v1/testers`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TestersList {
     /// By name.
     pub lists: Vec<control::TestersBrief>,
 }
 
 /// Answer of `POST /v1/devices`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Imported {
     /// Rows in the file, good and bad ones.
     pub rows: u64,
@@ -208,7 +217,7 @@ pub struct Imported {
 }
 
 /// A row that was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BadDeviceRow {
     /// Counted from 1.
     pub line: u64,
@@ -219,14 +228,14 @@ pub struct BadDeviceRow {
 }
 
 /// Answer of `GET /v1/devices`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceCount {
     /// Users in the table.
     pub users: u64,
 }
 
 /// Answer of `GET /v1/devices/{user}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserView {
     /// The id.
     pub user: String,
@@ -237,7 +246,7 @@ pub struct UserView {
 }
 
 /// A device in the table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceView {
     /// Its gateway.
     pub gateway: String,
@@ -258,7 +267,7 @@ pub struct DeviceView {
 }
 
 /// Answer of `GET /v1/fleet`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FleetView {
     /// Which campaign has the fleet.
     pub slot: Slot,
@@ -270,14 +279,14 @@ pub struct FleetView {
 }
 
 /// Answer of `GET /v1/audit`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditList {
     /// Newest first.
     pub entries: Vec<AuditEntry>,
 }
 
 /// Body of `POST /v1/session`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
     /// The token.
@@ -285,7 +294,7 @@ pub struct SignIn {
 }
 
 /// Body of `POST /v1/session/first`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FirstCode {
     /// The code of the one-time link.
@@ -293,7 +302,7 @@ pub struct FirstCode {
 }
 
 /// Answer of `GET` and `POST /v1/session`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionView {
     /// The token's name: what stands in records.
     pub name: String,
@@ -306,7 +315,7 @@ pub struct SessionView {
 }
 
 /// Answer of `POST /v1/session/first`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct FirstSession {
     /// The new token, told this once.
     pub token: String,
@@ -316,10 +325,11 @@ pub struct FirstSession {
 }
 
 /// Body of `POST /v1/tokens`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// Whose it will be: what stands in records.
+    #[schemars(length(min = 1, max = 100))]
     pub name: String,
     /// What it may do.
     pub role: Role,
@@ -329,7 +339,7 @@ pub struct NewToken {
 }
 
 /// A token, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenView {
     /// Its public part.
     pub id: TokenId,
@@ -346,14 +356,14 @@ pub struct TokenView {
 }
 
 /// Answer of `GET /v1/tokens`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenList {
     /// Newest first, revoked ones included.
     pub tokens: Vec<TokenView>,
 }
 
 /// Answer of `POST /v1/tokens`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TokenMade {
     /// The token, told this once.
     pub token: String,

@@ -8,9 +8,11 @@ mod api {
     mod client;
     mod console;
     mod devices;
+    mod document;
     mod fixture;
     mod guards;
     mod lanes;
+    mod once;
     mod press;
     mod reads;
     mod server;

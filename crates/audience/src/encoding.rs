@@ -4,12 +4,13 @@
 
 use crate::fault::ListError;
 use flate2::{Decompress, FlushDecompress, Status};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 use zstd::stream::raw::{DParameter, Decoder, Operation};
 
 /// How an upload is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// Not at all.

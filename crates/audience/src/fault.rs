@@ -4,6 +4,7 @@ use crate::encoding::Encoding;
 use crate::lines::LineTooLong;
 use common::ids::clip;
 use common::limits::{AUDIENCE_USERS_MAX, UPLOAD_BYTES_MAX, UPLOAD_PLAIN_BYTES_MAX};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A fault of the whole file. The sentences are for the person who uploads it; none quotes a device token.
@@ -102,7 +103,7 @@ impl ListError {
 }
 
 /// A line that is not an entry. The rest of the file is read all the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema, thiserror::Error)]
 #[error("line {line}: {why}")]
 pub struct BadLine {
     /// Counted from 1.

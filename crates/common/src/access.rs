@@ -8,6 +8,7 @@ use crate::ids::clip;
 use crate::time::UnixMs;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -29,7 +30,7 @@ pub const TOKEN_GOOD_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
 pub const TOKEN_GOOD_FOR_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3_600);
 
 /// What somebody may do. Which route wants which role is the API's table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Looks, at everything that names no user.
@@ -81,8 +82,8 @@ impl FromStr for Role {
 }
 
 /// The public part of a token: names it in lists and in the audit trail. Written as 8 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TokenId(pub u32);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+pub struct TokenId(#[schemars(with = "String", regex(pattern = "^[0-9a-f]{8}$"))] pub u32);
 
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,11 +5,12 @@
 use crate::device::{BadField, parse_locale};
 use crate::ids::ContentId;
 use crate::limits::COLLAPSE_ID_BYTES_MAX;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The text of one locale.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
     /// The bold line.
@@ -21,7 +22,7 @@ pub struct Text {
 }
 
 /// What a campaign sends.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
     /// A silent campaign wakes the app and shows nothing: an APNs background push, an FCM data message.
@@ -40,6 +41,7 @@ pub struct Content {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub data: BTreeMap<String, String>,
     /// A phone shows one notification for each collapse id; the campaign's id when left out. At most 64 bytes.
+    #[schemars(length(min = 1, max = COLLAPSE_ID_BYTES_MAX))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collapse_id: Option<String>,
 }

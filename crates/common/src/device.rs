@@ -9,10 +9,11 @@ use crate::ids::clip;
 use crate::limits::USER_ID_BYTES_MAX;
 use crate::time::UnixMs;
 use crate::wire::{Malformed, Reader, put_str16};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which gateway a device is reached through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Platform {
     /// Apple's.
@@ -36,7 +37,9 @@ impl Platform {
 }
 
 /// What kind of address a device has (FCM knows two).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetKind {
     /// A device token (APNs) or registration token (FCM).
@@ -47,7 +50,9 @@ pub enum TargetKind {
 }
 
 /// Which of a gateway's environments a device registered in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Environment {
     /// Apps from the store.

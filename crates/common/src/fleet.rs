@@ -2,12 +2,13 @@
 
 use crate::ids::{CampaignId, ContentId, Epoch, SnapshotId, WorkerId};
 use crate::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How many workers an arming asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expect {
     /// Interim workers.
@@ -34,7 +35,7 @@ impl Expect {
 }
 
 /// What is said of the fleet that is expected; what is left out is as it was last scaled, or as usual.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expected {
     /// Interim workers.
@@ -42,6 +43,7 @@ pub struct Expected {
     /// Push workers.
     pub push: Option<u32>,
     /// How many of a hundred of them suffice, 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     pub percent: Option<u8>,
 }
 
@@ -72,8 +74,9 @@ impl From<Expect> for Expected {
 }
 
 /// What a worker does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "WorkerRole")]
 pub enum Role {
     /// Expands shards.
     Interim,
@@ -82,7 +85,7 @@ pub enum Role {
 }
 
 /// One worker's heartbeat: one row, overwritten each time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerRow {
     /// Who.
     pub worker: WorkerId,
@@ -119,7 +122,7 @@ pub struct WorkerRow {
 }
 
 /// A worker's connections to one gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkRow {
     /// `apns` or `fcm`.
     pub gateway: String,
@@ -222,7 +225,7 @@ impl CounterRows {
 
 /// The fleet's one record: which campaign holds it (one armed or sending campaign for each fleet), and how large it
 /// is wanted. Workers read it several times a second, so it stays small.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Slot {
     /// Raised by every write.
     pub version: u64,
@@ -234,7 +237,7 @@ pub struct Slot {
 }
 
 /// How large somebody wants the fleet, and until when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScaleWish {
     /// Interim workers.
     pub interim: u32,
@@ -251,7 +254,7 @@ pub struct ScaleWish {
 }
 
 /// Tasks of one role, as whoever runs them counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FleetSize {
     /// What they do.
     pub role: Role,

@@ -5,11 +5,12 @@ use crate::ledger::BatchRecord;
 use crate::limits::LATE_MS;
 use crate::outcome::{Class, Outcome};
 use crate::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The sums of one campaign. `devices = accepted + rejected + expired + aborted + ambiguous + pending`.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Books {
     /// Devices in the snapshot.
     pub devices: u64,
@@ -57,7 +58,7 @@ pub fn slot_begin(ms: i64) -> i64 {
 }
 
 /// When accepted answers came, in milliseconds from the press.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Times {
     /// The first.
     pub first_ms: Option<i64>,
@@ -72,7 +73,7 @@ pub struct Times {
 }
 
 /// Who was later than 5 s, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Late {
     /// Devices.
     pub devices: u64,
@@ -87,7 +88,7 @@ pub struct Late {
 }
 
 /// One late device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LateDevice {
     /// Its batch.
     pub batch: BatchKey,

@@ -3,11 +3,12 @@
 use crate::preflight::{Facts, Preflight, check};
 use crate::{Control, ControlError, Who};
 use common::campaign::arming::second_person_needed;
-use common::campaign::{Campaign, Decision, Refusal, Stamp, State};
+use common::campaign::{Campaign, Decision, Refusal, RefusalCode, Stamp, State};
 use common::fleet::{Expected, ScaleWish, Slot};
 use common::ids::CampaignId;
 use common::limits::HEARTBEAT_GOOD_FOR;
 use common::ports::Written;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What arming is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ArmRequest {
     /// The fleet that is expected: as it was last scaled, where nothing is said.
@@ -209,18 +210,18 @@ fn changed_meanwhile() -> Decision {
     let detail =
         "its content, options or audience were changed while it was being armed: look at it, and arm again"
             .to_owned();
-    Decision::Refuse(Refusal { code: "changed", detail })
+    Decision::Refuse(Refusal { code: RefusalCode::Changed, detail })
 }
 
 /// Two campaigns were armed or resumed at the same moment, and the other one has the fleet.
 pub(crate) fn lost_fleet() -> Refusal {
     let detail = "another campaign was given the fleet at the same moment: look at `owl campaign list`, then try again";
-    Refusal { code: "fleet_taken", detail: detail.to_owned() }
+    Refusal { code: RefusalCode::FleetTaken, detail: detail.to_owned() }
 }
 
 fn scaled_meanwhile() -> Refusal {
     let detail = "the fleet was scaled while it was being armed: look at `owl fleet status`, then arm again";
-    Refusal { code: "changed", detail: detail.to_owned() }
+    Refusal { code: RefusalCode::Changed, detail: detail.to_owned() }
 }
 
 fn check_overrides(overrides: &BTreeMap<String, String>) -> Result<(), ControlError> {

@@ -3,6 +3,7 @@
 
 use common::fleet::CounterRow;
 use common::ids::WorkerId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 const WORKERS_MAX: usize = 100;
 
 /// What one push worker did in one campaign.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerFigures {
     /// Who.
     pub worker: WorkerId,

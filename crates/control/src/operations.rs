@@ -45,11 +45,23 @@ impl Control {
         content: Content,
         options: Options,
     ) -> Result<Campaign, ControlError> {
+        let campaign = self.draft(who, name, content, options)?;
+        self.store_new(who, campaign, "campaign.create").await
+    }
+
+    /// A campaign that can be, not stored yet.
+    pub(crate) fn draft(
+        &self,
+        who: &Who,
+        name: &str,
+        content: Content,
+        options: Options,
+    ) -> Result<Campaign, BadField> {
         let (name, content) = (checked_name(name)?, content.checked()?);
         let campaign =
             Campaign::new(&name, content, options.checked()?, Stamp::new(&who.name, self.clock.now()));
         check_payload(&campaign)?;
-        self.store_new(who, campaign, "campaign.create").await
+        Ok(campaign)
     }
 
     /// A draft with the same content and options as an existing campaign.

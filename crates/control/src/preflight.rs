@@ -7,6 +7,7 @@ use common::fleet::{Expect, Role, WorkerRow};
 use common::limits::{LATE_MS, PAYLOAD_BYTES_MAX, SILENT_REAL_DEVICES_MAX};
 use common::ports::Depth;
 use common::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,7 +32,7 @@ pub const OVERRIDABLE: [&str; 8] = [
 ];
 
 /// The colour of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Light {
     /// Good.
@@ -43,7 +44,7 @@ pub enum Light {
 }
 
 /// One check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// Its stable name.
     pub name: String,
@@ -59,7 +60,7 @@ pub struct Check {
 }
 
 /// All checks of one campaign at one time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Preflight {
     /// When they were made.
     pub at: UnixMs,

@@ -1,9 +1,10 @@
 //! Press, canary, abort, resume: the four actions that raise the epoch.
 
 use crate::{Control, ControlError, Who};
-use common::campaign::{Campaign, Decision, Refusal, Stamp, State};
+use common::campaign::{Campaign, Decision, Refusal, RefusalCode, Stamp, State};
 use common::ids::CampaignId;
 use common::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use telemetry::metrics::{PRESS_RECEIPT_SECONDS, PRESSES, Pressed};
 const RECEIPT: Duration = Duration::from_millis(700);
 
 /// What a press came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PressResult {
     /// This press started it.
@@ -24,7 +25,7 @@ pub enum PressResult {
 
 /// What a press was meant for. A request may be long on its way, after whoever made it has given up: it must not press what
 /// was armed anew meanwhile, and not long after the hand. What is left out is not looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Meant {
     /// When the arming was that the button belonged to: `armed.stamp.at` of the campaign.
@@ -42,16 +43,16 @@ impl Meant {
         if self.armed_at.is_some_and(|at| at != armed.stamp.at) {
             let detail =
                 format!("it was armed anew by {} since: look at it, and press again", armed.stamp.by);
-            return Some(Refusal { code: "armed_anew", detail });
+            return Some(Refusal { code: RefusalCode::ArmedAnew, detail });
         }
         let late = self.not_after.filter(|limit| now > *limit)?;
         let detail = format!("this press was meant for {} at the latest, and came later", late.rfc3339());
-        Some(Refusal { code: "too_late", detail })
+        Some(Refusal { code: RefusalCode::TooLate, detail })
     }
 }
 
 /// The receipt of a press.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
     /// Whether it was this press.
     pub result: PressResult,
@@ -170,7 +171,7 @@ impl Control {
         }
         if let Some(other) = self.stage(id).await? {
             let detail = format!("the fleet is taken: `{}` is {}", other.name, other.state.label());
-            return Err(Refusal { code: "fleet_taken", detail }.into());
+            return Err(Refusal { code: RefusalCode::FleetTaken, detail }.into());
         }
         let changed = self.change(who, "campaign.resume", id, |c| c.resume(stamp())).await?;
         if changed.by_us && !self.keep_fleet(id).await? {

@@ -10,10 +10,11 @@ use common::limits::LEDGER_BUCKET;
 use common::outcome::Outcome;
 use common::snapshot::{Manifest, Shard, UserPlace, shard_of};
 use common::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is known of one user in one campaign.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserReceipt {
     /// The user.
     pub user: String,
@@ -28,7 +29,7 @@ pub struct UserReceipt {
 }
 
 /// One user that the build left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dropped {
     /// The line of the upload, counted from 1.
     pub line: u64,
@@ -37,7 +38,7 @@ pub struct Dropped {
 }
 
 /// What is known of one device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceReceipt {
     /// Its gateway.
     pub gateway: String,

@@ -10,6 +10,7 @@ use common::limits::QUEUE_CALL_ENTRIES_MAX;
 use common::plan::{Gate, gate};
 use common::ports::{AckId, EntryResult, Queue, Received};
 use common::test_send::TestEnvelope;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ const HIDE: Duration = Duration::from_secs(30);
 const HIDE_TO_COUNT: Duration = Duration::from_secs(2);
 
 /// How to go through them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedriveRequest {
     /// Count only.
@@ -31,7 +32,7 @@ pub struct RedriveRequest {
 }
 
 /// What became of the dead letters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Redriven {
     /// Batches that are on their queue again.
     pub put_back: u64,

@@ -3,12 +3,13 @@
 
 use crate::arm::holds_fleet;
 use crate::{Control, ControlError, Who};
-use common::campaign::{Campaign, Refusal};
+use common::campaign::{Campaign, Refusal, RefusalCode};
 use common::device::BadField;
 use common::fleet::{FleetSize, Role, ScaleWish, Slot};
 use common::limits::FLEET_TASKS_MAX;
 use common::ports::{Scaling, Written};
 use common::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -17,12 +18,14 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How large the fleet shall be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScaleRequest {
     /// Interim workers.
+    #[schemars(range(max = FLEET_TASKS_MAX))]
     pub interim: u32,
     /// Push workers.
+    #[schemars(range(max = FLEET_TASKS_MAX))]
     pub push: u32,
     /// Then both go to zero, unless a campaign holds the fleet.
     #[serde(default)]
@@ -30,7 +33,7 @@ pub struct ScaleRequest {
 }
 
 /// The fleet's size as asked and as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Scaled {
     /// What was last asked.
     pub wish: Option<ScaleWish>,
@@ -178,11 +181,11 @@ fn check_keeps(holder: &Campaign, ask: &ScaleRequest, sizes: &[FleetSize]) -> Re
         "`{name}` is {state} and needs its {} {role} workers: disarm or finish it first, or ask for at least as many",
         less.wanted
     );
-    Err(Refusal { code: "fleet_held", detail }.into())
+    Err(Refusal { code: RefusalCode::FleetHeld, detail }.into())
 }
 
 fn nobody_scales() -> ControlError {
     let detail =
         "all roles run in one process here, so there is nothing to scale: this is for the services on AWS";
-    Refusal { code: "nothing_to_scale", detail: detail.to_owned() }.into()
+    Refusal { code: RefusalCode::NothingToScale, detail: detail.to_owned() }.into()
 }

@@ -11,11 +11,12 @@ use common::ports::Depth;
 use common::report::Books;
 use common::snapshot::Manifest;
 use common::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Sums of the workers' counters: so far, and a second or so behind.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// Accepted, by gateway.
     pub accepted: BTreeMap<String, u64>,
@@ -84,7 +85,7 @@ impl Tally {
 }
 
 /// A campaign as it stands now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The record.
     pub campaign: Campaign,
@@ -105,7 +106,7 @@ pub struct Status {
 }
 
 /// The after-action report, exact: its books are made from the ledger.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The record: who created, armed, pressed, stopped; runs; options.
     pub campaign: Campaign,

@@ -2,16 +2,17 @@
 
 use crate::{Control, ControlError, Who};
 use bytes::Bytes;
-use common::campaign::{Refusal, Stamp};
+use common::campaign::{Refusal, RefusalCode, Stamp};
 use common::device::{Environment, Platform};
 use common::limits::TESTER_LISTS_MAX;
 use common::ports::{PortError, PutMode};
 use common::test_send::{ListName, Tester, TesterList, keys};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A list as people see it: with hashes instead of tokens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TestersView {
     /// Its name.
     pub name: ListName,
@@ -22,7 +23,7 @@ pub struct TestersView {
 }
 
 /// A device of a list as people see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TesterView {
     /// Whose it is, in words.
     pub person: String,
@@ -39,7 +40,7 @@ pub struct TesterView {
 }
 
 /// A list in short.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TestersBrief {
     /// Its name.
     pub name: ListName,
@@ -132,7 +133,7 @@ impl Control {
         if names.len() >= TESTER_LISTS_MAX && !names.contains(&name) {
             let detail =
                 format!("there are {TESTER_LISTS_MAX} lists of testers, the most allowed: remove one first");
-            return Err(Refusal { code: "too_many_lists", detail }.into());
+            return Err(Refusal { code: RefusalCode::TooManyLists, detail }.into());
         }
         let changed = Stamp::new(&who.name, self.clock.now());
         let list = TesterList { name, changed, devices };

@@ -8,6 +8,10 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
+/// Before a creation is asked for again.
+const AGAIN_AFTER: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3)];
+
 /// Talks to one API as one person.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -65,6 +69,28 @@ impl Client {
     pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         let call = self.signed(self.agent.post(self.url(path))).send_json(body);
         self.answer(call)
+    }
+
+    /// Creates something once: where no answer came, or the server was too busy, it asks again under the same key.
+    pub(crate) fn post_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let key = uuid::Uuid::new_v4().to_string();
+        let ask = || {
+            let request = self.signed(self.agent.post(self.url(path)));
+            request.header("idempotency-key", &key).send_json(body)
+        };
+        let mut asked = ask();
+        for wait in AGAIN_AFTER {
+            if !is_worth_asking_again(&asked) {
+                break;
+            }
+            std::thread::sleep(wait);
+            asked = ask();
+        }
+        self.answer(asked)
     }
 
     /// Changes something; the body is JSON.
@@ -146,6 +172,16 @@ impl Client {
             sentence = format!("{sentence}; run `owl login {}`", self.server);
         }
         Err(Problem { sentence, json: serde_json::from_slice(&body).unwrap_or(Value::Null) }.into())
+    }
+}
+
+/// Whether the same may be done with the next request: the connection broke after it was made, or nobody had time.
+fn is_worth_asking_again(asked: &Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> bool {
+    match asked {
+        Ok(response) => matches!(response.status().as_u16(), 502..=504),
+        // Nobody is there: saying so at once is kinder.
+        Err(ureq::Error::Io(e)) => e.kind() != std::io::ErrorKind::ConnectionRefused,
+        Err(error) => matches!(error, ureq::Error::Timeout(_) | ureq::Error::Protocol(_)),
     }
 }
 

@@ -5,10 +5,11 @@ use crate::rendered::{collapse_id, pair, texts};
 use common::content::Content;
 use common::ids::CampaignId;
 use common::limits::PAYLOAD_BYTES_MAX;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Sizes of one text's payloads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Sizes {
     /// APNs: all bytes of the JSON, as Apple counts.
     pub apns_bytes: usize,
@@ -22,7 +23,7 @@ pub struct Sizes {
 }
 
 /// One text as each gateway gets it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Preview {
     /// Its language tag.
     pub locale: String,

@@ -14,17 +14,17 @@ pub(crate) use source::Source;
 use crate::App;
 use crate::extract::Id;
 use crate::guard::one;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::requests::Peer;
 use attempts::{Attempt, Attempts};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::access::{Role, Stale, Token, TokenId, TokenRecord};
-use common::campaign::Refusal;
+use common::campaign::{Refusal, RefusalCode};
 use control::{ControlError, Leave, Who};
 use first::First;
 use keys::Refused;
@@ -109,7 +109,7 @@ pub(crate) async fn check(State(app): State<Arc<App>>, mut request: Request, nex
 /// Also what a route would be answered that stands in the router and has no rule.
 fn wrong_method(method: &Method, path: &str) -> Response {
     let why = format!("{method} is not a method of this route; `allow` lists those that are");
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", why);
+    let problem = Problem::new(Code::WrongMethod, why);
     ([(header::ALLOW, rules::methods(path))], problem).into_response()
 }
 
@@ -151,7 +151,7 @@ pub(crate) async fn ended(app: Arc<App>, record: Arc<TokenRecord>) {
 pub(crate) fn not_permitted(record: &TokenRecord, action: &str, lets: Lets) -> Problem {
     let (name, role) = (&record.name, record.role);
     let why = format!("`{name}` is {role}, and `{action}` takes one of these roles: {}", lets.names());
-    Problem::new(StatusCode::FORBIDDEN, "not_permitted", why)
+    Problem::new(RefusalCode::NotPermitted, why)
 }
 
 /// Whether a load-tester may touch the campaign in the path; where there is none, the handler looks at the content.
@@ -175,7 +175,7 @@ pub(crate) fn may_touch(role: Role, silent: bool) -> Result<(), Refusal> {
         return Ok(());
     }
     let why = "people would see this campaign: a load-tester works with silent ones only (an empty payload)";
-    Err(Refusal { code: "not_permitted", detail: why.to_owned() })
+    Err(Refusal { code: RefusalCode::NotPermitted, detail: why.to_owned() })
 }
 
 /// Who asks, by a bearer token or the browser's cookie.
@@ -196,7 +196,7 @@ async fn authenticate(
     if !safe && !same {
         let why =
             "a request with a cookie says where it comes from: `origin`, or `sec-fetch-site: same-origin`";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", why).at("origin"));
+        return Err(Problem::new(Code::OriginNotAllowed, why).at("origin"));
     }
     identify(app, source, &text).await
 }
@@ -217,7 +217,7 @@ fn cookie(source: Source, headers: &HeaderMap) -> Result<Option<String>, Problem
         // One of them is somebody else's, and nobody can say which.
         (Some(_), Some(_)) => {
             let why = "there are two session cookies: sign out, and in again";
-            Err(Problem::bad_request("bad_header", why).at("cookie"))
+            Err(Problem::new(Code::BadHeader, why).at("cookie"))
         }
         (first, _) => Ok(first),
     }
@@ -225,7 +225,7 @@ fn cookie(source: Source, headers: &HeaderMap) -> Result<Option<String>, Problem
 
 fn no_token() -> Problem {
     let why = "this takes a token: `authorization: Bearer owl_…` (`owl login`, or the page /sign-in)";
-    Problem::new(StatusCode::UNAUTHORIZED, "no_token", why)
+    Problem::new(Code::NoToken, why)
 }
 
 /// Why a token whose secret was right opens nothing.
@@ -233,40 +233,36 @@ pub(crate) fn no_longer(stale: Stale) -> Refusal {
     let (code, detail) = match stale {
         Stale::Expired(at) => {
             let why = format!("this token ended at {}: ask an administrator for another", at.rfc3339());
-            ("token_expired", why)
+            (RefusalCode::TokenExpired, why)
         }
         Stale::Revoked(by) => {
-            ("token_revoked", format!("this token was revoked by {} at {}", by.by, by.at.rfc3339()))
+            (RefusalCode::TokenRevoked, format!("this token was revoked by {} at {}", by.by, by.at.rfc3339()))
         }
     };
     Refusal { code, detail }
 }
 
-fn wrong(code: &str, why: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, code, why)
-}
-
 /// Whose token this is. A wrong one is counted; a right one never is.
 pub(crate) async fn identify(app: &App, source: Source, text: &str) -> Result<Arc<TokenRecord>, Problem> {
-    let Ok(token) = text.parse::<Token>() else { return Err(counted(app, source, "bad_token")) };
+    let Ok(token) = text.parse::<Token>() else { return Err(counted(app, source, Code::BadToken)) };
     let (backend, clock) = (app.control.backend(), app.control.clock());
     let may_look_up = || !app.access.attempts.are_over(source.ip, clock.mono());
     let checked = app.access.keys.check(backend, &**clock, &token, may_look_up).await;
     match checked {
         Ok(record) => Ok(record),
-        Err(Refused::Wrong) => Err(counted(app, source, "bad_token")),
+        Err(Refused::Wrong) => Err(counted(app, source, Code::BadToken)),
         Err(Refused::Stale(stale)) => Err(ControlError::from(no_longer(stale)).into()),
         Err(Refused::Unreachable(error)) => Err(error.into()),
     }
 }
 
 /// A wrong token or code: the answer, until there were too many.
-pub(crate) fn counted(app: &App, source: Source, code: &str) -> Problem {
+pub(crate) fn counted(app: &App, source: Source, code: Code) -> Problem {
     match app.access.attempts.wrong(source.ip, app.control.clock().mono()) {
-        Attempt::Counted if code == "bad_code" => {
-            wrong(code, "this code is not good: it may have been used, or be older than a day")
+        Attempt::Counted if code == Code::BadCode => {
+            Problem::new(code, "this code is not good: it may have been used, or be older than a day")
         }
-        Attempt::Counted => wrong(code, "this token is not known"),
+        Attempt::Counted => Problem::new(code, "this token is not known"),
         Attempt::Refused { wait, audit } => {
             if audit {
                 let who = Who::at("-", &source.ip.to_string());
@@ -275,7 +271,7 @@ pub(crate) fn counted(app: &App, source: Source, code: &str) -> Problem {
             }
             let seconds = wait.as_secs() + 1;
             let why = format!("too many wrong tokens from your address: wait {seconds} s");
-            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", why);
+            let problem = Problem::new(Code::TooManyAttempts, why);
             Problem { retry_after_s: u16::try_from(seconds).ok(), ..problem }
         }
     }

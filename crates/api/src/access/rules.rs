@@ -74,6 +74,8 @@ pub const RULES: &[Rule] = &[
     get("/fleet", "page", Lets::Open),
     get("/tokens", "page", Lets::Open),
     get("/assets/{name}", "page", Lets::Open),
+    get("/docs", "page", Lets::Open),
+    get("/openapi.json", "page", Lets::Open),
     get("/v1/console", "page", Lets::Open),
     get("/healthz", "health", Lets::Open),
     get("/readyz", "health", Lets::Open),

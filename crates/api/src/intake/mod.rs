@@ -4,9 +4,9 @@ pub(crate) mod audience;
 pub(crate) mod devices;
 
 use crate::extract::{header_text, media_type};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use ::audience::{Encoding, ListError};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use common::campaign::ListFormat;
 use tokio::sync::mpsc;
@@ -39,7 +39,7 @@ enum Declared {
 
 fn bad_type() -> Problem {
     let why = "send the list as text/csv or application/x-ndjson (an audience also as text/plain)";
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_type", why).at("content-type")
+    Problem::new(Code::UnsupportedType, why).at("content-type")
 }
 
 /// The encoding that the headers name; `None` leaves it to the first bytes.
@@ -47,7 +47,7 @@ fn encoding_of(headers: &HeaderMap) -> Result<Option<Encoding>, Problem> {
     let Some(named) = header_text(headers, header::CONTENT_ENCODING.as_str())? else { return Ok(None) };
     let unsupported = || {
         let why = "send the list as it is, or compressed with gzip or zstd";
-        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", why).at("content-encoding")
+        Problem::new(Code::UnsupportedEncoding, why).at("content-encoding")
     };
     Encoding::from_header(named).map(Some).ok_or_else(unsupported)
 }
@@ -55,20 +55,18 @@ fn encoding_of(headers: &HeaderMap) -> Result<Option<Encoding>, Problem> {
 impl From<ListError> for Problem {
     fn from(error: ListError) -> Self {
         let (code, line) = match &error {
-            ListError::Empty { .. } => ("list_empty", None),
-            ListError::Header { line, .. } => ("list_header", Some(*line)),
-            ListError::NotText { .. } => ("list_not_text", None),
-            ListError::Damaged { .. } => ("list_damaged", None),
-            ListError::Truncated { .. } => ("list_truncated", None),
-            ListError::LineTooLong(long) => ("list_line_too_long", Some(long.line)),
-            ListError::OpenQuote { line } => ("list_open_quote", Some(*line)),
-            ListError::TooManyBytes | ListError::TooManyPlainBytes { .. } => ("list_too_large", None),
-            ListError::TooManyUsers { line } => ("list_too_large", Some(*line)),
-            ListError::MostlyBad { first, .. } => ("list_mostly_bad", Some(first.line)),
+            ListError::Empty { .. } => (Code::ListEmpty, None),
+            ListError::Header { line, .. } => (Code::ListHeader, Some(*line)),
+            ListError::NotText { .. } => (Code::ListNotText, None),
+            ListError::Damaged { .. } => (Code::ListDamaged, None),
+            ListError::Truncated { .. } => (Code::ListTruncated, None),
+            ListError::LineTooLong(long) => (Code::ListLineTooLong, Some(long.line)),
+            ListError::OpenQuote { line } => (Code::ListOpenQuote, Some(*line)),
+            ListError::TooManyBytes | ListError::TooManyPlainBytes { .. } => (Code::ListTooLarge, None),
+            ListError::TooManyUsers { line } => (Code::ListTooLarge, Some(*line)),
+            ListError::MostlyBad { first, .. } => (Code::ListMostlyBad, Some(first.line)),
         };
-        let large = error.is_too_large();
-        let status = if large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-        Self::new(status, code, error.to_string()).on_line(line)
+        Self::new(code, error.to_string()).on_line(line)
     }
 }
 

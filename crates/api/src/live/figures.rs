@@ -6,6 +6,7 @@ use common::ids::CampaignId;
 use common::report::Books;
 use common::time::UnixMs;
 use control::{Status, about_ms};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ const STALLED_AFTER: i64 = 4;
 
 /// A campaign as people watch it. The counts are "so far", from the workers' counters, and a second or so behind; once
 /// there are books (`exact`) they are the books'.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Live {
     /// Which campaign.
     pub campaign: CampaignId,
@@ -79,7 +80,7 @@ pub struct Live {
 }
 
 /// The workers, counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LiveWorkers {
     /// Interim workers.
     pub interim: Ready,
@@ -92,7 +93,7 @@ pub struct LiveWorkers {
 }
 
 /// Workers of one role.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ready {
     /// With a fresh heartbeat.
     pub live: u32,

@@ -8,7 +8,7 @@ mod figures;
 pub use figures::{Live, LiveWorkers, Ready};
 
 use crate::App;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -214,8 +214,8 @@ impl Watcher {
 pub(crate) async fn watch(app: &Arc<App>, id: CampaignId) -> Result<Response, Problem> {
     let permit = Arc::clone(&app.live.watchers).try_acquire_owned().map_err(|_| {
         app.counts.shed();
-        Problem::unavailable(
-            "overloaded",
+        Problem::new(
+            Code::Overloaded,
             "as many people as allowed are watching; the figures are in `status` too",
         )
     })?;

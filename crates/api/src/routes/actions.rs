@@ -5,7 +5,7 @@ use super::spawned;
 use crate::access::rules::OVERRIDE;
 use crate::access::{Identity, not_permitted};
 use crate::extract::{Caller, Empty, Id, Json, Small};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::{App, Shared};
 use axum::extract::{Extension, State};
 use common::campaign::Campaign;
@@ -102,7 +102,7 @@ pub(crate) async fn arm(
         Ok(armed) => seen(&app, id, armed.map_err(Problem::from)),
         Err(_) => {
             let why = format!("no answer within {} ms; look at the status", limit.as_millis());
-            Err(Problem::unavailable("timed_out", why))
+            Err(Problem::new(Code::TimedOut, why))
         }
     }
 }

@@ -5,21 +5,27 @@ use super::{Limit, spawned};
 use crate::Shared;
 use crate::access::{Identity, ended, loud};
 use crate::extract::{Caller, Id, Json, Params, User};
-use crate::problem::Problem;
+use crate::guard;
+use crate::problem::{Code, Problem};
 use crate::views::{CampaignList, CampaignPatch, CloneRequest, NewCampaign, PreviewList};
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use common::access::TokenId;
 use common::campaign::Campaign;
 use common::fleet::Expected;
-use control::{Edit, Preflight, Status, UserReceipt};
+use control::{Edit, OnceKey, Preflight, Status, UserReceipt};
 use futures::StreamExt;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
 type Answer<T> = Result<axum::Json<T>, Problem>;
 type Created = (StatusCode, [(HeaderName, String); 1], axum::Json<Campaign>);
+
+/// Names a creation that may be asked again.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 fn created(campaign: Campaign) -> Created {
     let location = format!("/v1/campaigns/{}", campaign.id);
@@ -30,12 +36,30 @@ pub(crate) async fn create(
     State(app): Shared,
     Caller(who): Caller,
     Extension(Identity(record)): Extension<Identity>,
+    headers: HeaderMap,
     Json(new): Json<NewCampaign>,
 ) -> Result<Created, Problem> {
+    let key = once_key(&headers, record.id)?;
     loud(record.role, new.content.silent)?;
     let control = Arc::clone(&app.control);
     let NewCampaign { name, content, options } = new;
-    spawned(async move { control.create(&who, &name, content, options).await }).await.map(created)
+    let work = async move {
+        match key {
+            Some(key) => control.create_once(&who, &key, &name, content, options).await,
+            None => control.create(&who, &name, content, options).await,
+        }
+    };
+    spawned(work).await.map(created)
+}
+
+/// The key under which a creation may be asked again: each token has its own.
+fn once_key(headers: &HeaderMap, token: TokenId) -> Result<Option<OnceKey>, Problem> {
+    let Some(key) = guard::one(headers, &IDEMPOTENCY_KEY)? else { return Ok(None) };
+    if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(Some(OnceKey::new(&token.to_string(), key)));
+    }
+    let why = "an idempotency key is 1 to 255 visible ASCII characters, without spaces; a UUID is a good one";
+    Err(Problem::new(Code::BadHeader, why).at(IDEMPOTENCY_KEY.as_str()))
 }
 
 pub(crate) async fn list(State(app): Shared, Params(limit): Params<Limit>) -> Answer<CampaignList> {
@@ -56,7 +80,7 @@ pub(crate) async fn edit(
 ) -> Answer<Campaign> {
     loud(record.role, patch.content.as_ref().is_none_or(|content| content.silent))?;
     if patch == CampaignPatch::default() {
-        return Err(Problem::bad_request("nothing_to_change", "give a name, a content or options to change"));
+        return Err(Problem::new(Code::NothingToChange, "give a name, a content or options to change"));
     }
     let control = Arc::clone(&app.control);
     let options = match patch.options {
@@ -103,13 +127,14 @@ pub(crate) async fn live(
 }
 
 /// `?format=`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ReportQuery {
+    /// JSON, or CSV for a spreadsheet.
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Format {
     #[default]

@@ -1,12 +1,13 @@
 //! The console: a page and its modules, part of the binary. Nothing on it comes from elsewhere, and the policy sent with
 //! it says so to the browser.
 
-use crate::Shared;
+use crate::{Shared, apidoc};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use common::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -28,7 +29,7 @@ macro_rules! files {
 #[rustfmt::skip]
 const FILES: &[(&str, &[u8])] = files! {
     "index.html" "icon.svg"
-    "base.css" "parts.css" "campaign.css" "phone.css" "print.css"
+    "base.css" "docs.css" "parts.css" "campaign.css" "phone.css" "print.css"
     "main.js" "api.js" "charts.js" "clock.js" "dom.js" "hold.js" "live.js" "session.js" "shell.js" "words.js"
     "again.js" "audience.js" "blast.js" "campaign.js" "content.js" "form.js" "history.js" "phone.js" "preflight.js" "press.js" "pressing.js" "reader.js" "stop.js" "tests.js"
     "page-audit.js" "page-campaigns.js" "page-fleet.js" "page-report.js" "page-signin.js" "page-tokens.js"
@@ -40,13 +41,19 @@ struct File {
     tag: String,
 }
 
-static BY_NAME: LazyLock<BTreeMap<&str, File>> = LazyLock::new(|| {
-    let file = |(name, bytes): &(&'static str, &'static [u8])| {
-        let tag = format!("\"{:.20}\"", blake3::hash(bytes).to_hex().as_str());
-        (*name, File { bytes, kind: kind(name), tag })
-    };
-    FILES.iter().map(file).collect()
-});
+impl File {
+    fn new(bytes: &'static [u8], kind: &'static str) -> Self {
+        Self { bytes, kind, tag: format!("\"{:.20}\"", blake3::hash(bytes).to_hex().as_str()) }
+    }
+}
+
+/// The document of the API, for people and for programs.
+static DOCS: LazyLock<File> =
+    LazyLock::new(|| File::new(apidoc::html().as_bytes(), "text/html; charset=utf-8"));
+static OPENAPI: LazyLock<File> = LazyLock::new(|| File::new(apidoc::text().as_bytes(), "application/json"));
+
+static BY_NAME: LazyLock<BTreeMap<&str, File>> =
+    LazyLock::new(|| FILES.iter().map(|(name, bytes)| (*name, File::new(bytes, kind(name)))).collect());
 
 fn kind(name: &str) -> &'static str {
     match name.rsplit('.').next() {
@@ -68,12 +75,25 @@ pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
     if name == PAGE { nothing() } else { serve(&name, &headers) }
 }
 
+/// The API, for people.
+pub(crate) async fn docs(headers: HeaderMap) -> Response {
+    answer(&DOCS, &headers)
+}
+
+/// The API, for programs.
+pub(crate) async fn openapi(headers: HeaderMap) -> Response {
+    answer(&OPENAPI, &headers)
+}
+
 fn nothing() -> Response {
     super::no_such_file().into_response()
 }
 
 fn serve(name: &str, asked: &HeaderMap) -> Response {
-    let Some(file) = BY_NAME.get(name) else { return nothing() };
+    BY_NAME.get(name).map_or_else(nothing, |file| answer(file, asked))
+}
+
+fn answer(file: &'static File, asked: &HeaderMap) -> Response {
     let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok());
     let known = known.flat_map(|v| v.split(',')).any(|v| v.trim().trim_start_matches("W/") == file.tag);
     // Asked again each time: a page and modules of two versions must not meet.
@@ -93,7 +113,7 @@ fn serve(name: &str, asked: &HeaderMap) -> Response {
 }
 
 /// Answer of `GET /v1/console`: what the page needs to know before anything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConsoleView {
     /// The server's clock: the page reckons with it, not with the viewer's.
     pub at: UnixMs,

@@ -14,6 +14,7 @@ use common::ids::ShardNo;
 use common::ports::{ObjectStore, PortError};
 use common::snapshot::keys;
 use futures::stream;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,11 +23,14 @@ use std::sync::Arc;
 const PIECE_BYTES: u64 = 256 * 1024;
 
 /// Which of them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DroppedQuery {
+    /// Left out for this reason only.
     reason: Option<DropReason>,
+    /// How many, at most.
     limit: Option<u64>,
+    /// Of this shard only.
     shard: Option<u16>,
 }
 

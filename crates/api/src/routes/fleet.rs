@@ -10,6 +10,7 @@ use axum::extract::State;
 use common::device::{Device, Target, TargetKind};
 use common::ids::CampaignId;
 use control::{RedriveRequest, Redriven, ScaleRequest, Scaled};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -43,10 +44,13 @@ pub(crate) async fn redrive(
 }
 
 /// `?limit=&campaign=`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Trail {
+    /// How many, at most.
+    #[schemars(range(min = 1, max = 1_000))]
     limit: Option<usize>,
+    /// Of this campaign only.
     campaign: Option<CampaignId>,
 }
 

@@ -1,16 +1,18 @@
 //! Whether it lives, whether it can work, and its metrics.
 
 use crate::Shared;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// `{"ok":true}`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Fine {
+    /// Always true: what is not fine is a problem.
     ok: bool,
 }
 
@@ -22,7 +24,7 @@ pub(crate) async fn lives() -> Json<Fine> {
 pub(crate) async fn ready(State(app): Shared) -> Result<Json<Fine>, Problem> {
     match app.ready.why_not(&**app.control.clock()) {
         Ok(()) => Ok(Json(Fine { ok: true })),
-        Err(why) => Err(Problem::unavailable("backend_unavailable", why)),
+        Err(why) => Err(Problem::new(Code::BackendUnavailable, why)),
     }
 }
 

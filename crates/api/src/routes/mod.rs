@@ -13,18 +13,22 @@ mod snapshot;
 mod testers;
 mod tokens;
 
+pub(crate) use campaigns::ReportQuery;
 pub use console::ConsoleView;
+pub(crate) use dropped::DroppedQuery;
+pub(crate) use fleet::Trail;
+pub(crate) use health::Fine;
 
 use crate::config::ApiConfig;
 use crate::lanes::{Lane, admit};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::{App, access, guard, intake, requests};
 use axum::Router;
-use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, patch, post, put};
 use checked::Routes;
 use control::{Control, ControlError};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -129,6 +133,8 @@ fn free() -> Routes {
         .route("/tokens", get(console::page))
         .route("/assets/{name}", get(console::asset))
         .route("/v1/session", get(session::read).delete(session::end))
+        .route("/docs", get(console::docs))
+        .route("/openapi.json", get(console::openapi))
         .route("/v1/console", get(console::settings))
         .route("/v1/campaigns/{id}/live", get(campaigns::live))
         .route("/healthz", get(health::lives))
@@ -137,11 +143,7 @@ fn free() -> Routes {
 }
 
 async fn no_such_route() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "no_such_route",
-        "there is nothing here; docs/api.md lists the routes",
-    )
+    Problem::new(Code::NoSuchRoute, "there is nothing here; docs/api.md lists the routes")
 }
 
 fn no_such_file() -> Problem {
@@ -149,9 +151,11 @@ fn no_such_file() -> Problem {
 }
 
 /// `?limit=`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Limit {
+pub(crate) struct Limit {
+    /// How many, at most.
+    #[schemars(range(min = 1, max = 1_000))]
     limit: Option<usize>,
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::access::rules::RULES;
 use axum::body::Body;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use common::time::{Clock, SystemClock};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;

@@ -4,7 +4,7 @@ use super::spawned_port;
 use crate::access::rules::can;
 use crate::access::{Identity, Source, cookie_name, counted, identify};
 use crate::extract::ShortJson;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::views::{FirstCode, FirstSession, SessionView, SignIn};
 use crate::{App, Shared, tokens};
 use axum::extract::{Extension, State};
@@ -55,7 +55,8 @@ pub(crate) async fn first(
 ) -> SignedIn<FirstSession> {
     let ShortJson(FirstCode { code }) = body.map_err(|p| unquoted(p, "{\"code\": \"…\"}"))?;
     let now = app.control.clock().now();
-    let code = app.access.first.take(code.expose(), now).ok_or_else(|| counted(&app, source, "bad_code"))?;
+    let code =
+        app.access.first.take(code.expose(), now).ok_or_else(|| counted(&app, source, Code::BadCode))?;
     let who = Who::at(FIRST, &source.ip.to_string());
     let this = Arc::clone(&app);
     let expires_at = Some(now.plus(common::access::TOKEN_GOOD_FOR));

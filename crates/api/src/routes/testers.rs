@@ -4,7 +4,7 @@
 use super::spawned;
 use crate::Shared;
 use crate::extract::{Caller, Id, Json, List, TestPath, media_type};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::stream::BodyReader;
 use crate::views::{Nothing, TestersList};
 use ::audience::devices_file::testers;
@@ -34,7 +34,7 @@ pub(crate) async fn put(
     // A form on a foreign page can't say this type.
     if media_type(request.headers())?.as_deref() != Some("application/x-ndjson") {
         let why = "send one JSON object a line, with `content-type: application/x-ndjson`";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_ndjson", why).at("content-type"));
+        return Err(Problem::new(Code::NotNdjson, why).at("content-type"));
     }
     let within = app.config.limits.request_timeout();
     let mut body = BodyReader::new(request, TESTER_LIST_BYTES_MAX, within)?;

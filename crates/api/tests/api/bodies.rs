@@ -18,6 +18,8 @@ async fn faults_name_the_field() {
         (json!({"name": "n", "content": good, "options": {"shards": 1001}}), "options.shards"),
         (json!({"name": "", "content": good}), "name"),
         (json!({"name": "n", "content": {}}), "content.texts"),
+        (json!({"name": "n", "content": good, "options": [60_000, 1]}), "options"),
+        (json!({"name": "n", "content": {"texts": {"en": ["Hi", "there"]}}}), "content.texts.en"),
         (json!({"name": "n", "content": {"texts": {"en": {"body": "x".repeat(5000)}}}}), "content"),
     ];
     for (body, field) in cases {
@@ -44,6 +46,8 @@ async fn actions_take_nothing_they_do_not_know() {
         let reply = api.post(format!("/v1/campaigns/{id}/arm"), &body).await;
         assert_eq!((reply.problem().0, &reply.json()["field"]), (422, &json!(field)));
     }
+    let list = api.post(format!("/v1/campaigns/{id}/press"), &json!([])).await;
+    assert_eq!(list.problem(), (422, "bad_field".to_owned()));
     assert_eq!(api.peek(id).state, State::Armed);
 }
 

@@ -85,7 +85,9 @@ impl Ask {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         stream.write_all(self.head().as_bytes()).await.unwrap();
         let _ = stream.write_all(&self.body).await;
-        Reply::read(&mut stream).await
+        let reply = Reply::read(&mut stream).await;
+        super::document::check(self, &reply);
+        reply
     }
 }
 

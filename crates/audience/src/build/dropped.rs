@@ -1,12 +1,13 @@
 //! The list of users that were left out: one JSON object a line, in the `dropped` objects of a snapshot.
 
 use common::campaign::DropReason;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// One line of the upload that is not in the snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DroppedLine<'a> {
     /// Its line, counted from 1.
     pub line: u64,

@@ -4,13 +4,14 @@ use super::{Entry, ListReader};
 use crate::encoding::Encoding;
 use crate::fault::{BadLine, ListError};
 use common::campaign::ListFormat;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How many bad lines are named; the snapshot's list of dropped users has them all.
 const BAD_LINES_NAMED: usize = 20;
 
 /// What is known of an upload that was read to its end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UploadFacts {
     /// How it is written.
     pub format: ListFormat,

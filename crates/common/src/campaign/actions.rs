@@ -1,6 +1,9 @@
 //! The state table: what each action does in each state. Pure; the caller writes the result conditionally.
 
-use super::{Armed, Build, Campaign, Frozen, Options, Run, RunKind, SnapshotRef, Stamp, State, Stop, Upload};
+use super::{
+    Armed, Build, Campaign, Frozen, Options, Refusal, RefusalCode, Run, RunKind, SnapshotRef, Stamp, State,
+    Stop, Upload,
+};
 use crate::content::Content;
 use crate::fleet::Expect;
 use crate::ids::Epoch;
@@ -21,17 +24,7 @@ pub enum Decision {
     Refuse(Refusal),
 }
 
-/// Why an action is refused, in words that say what to do next.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{detail}")]
-pub struct Refusal {
-    /// Stable name, for programs.
-    pub code: &'static str,
-    /// For people.
-    pub detail: String,
-}
-
-fn refuse(code: &'static str, detail: impl Into<String>) -> Decision {
+fn refuse(code: RefusalCode, detail: impl Into<String>) -> Decision {
     Decision::Refuse(Refusal { code, detail: detail.into() })
 }
 
@@ -50,14 +43,18 @@ impl Campaign {
         let name = &self.name;
         match self.state {
             State::Draft | State::Failed | State::Ready => None,
-            State::Building => {
-                Some(refuse("building", format!("`{name}` is being built; abort the build or wait")))
+            State::Building => Some(refuse(
+                RefusalCode::Building,
+                format!("`{name}` is being built; abort the build or wait"),
+            )),
+            State::Armed => {
+                Some(refuse(RefusalCode::Armed, format!("`{name}` is armed: disarm it first, then {verb}")))
             }
-            State::Armed => Some(refuse("armed", format!("`{name}` is armed: disarm it first, then {verb}"))),
-            State::Sending | State::Stopping => {
-                Some(refuse("sending", format!("`{name}` is being sent; it can no longer be changed")))
-            }
-            State::Stopped | State::Done => Some(refuse("finished", format!("`{name}` {CLONE}"))),
+            State::Sending | State::Stopping => Some(refuse(
+                RefusalCode::Sending,
+                format!("`{name}` is being sent; it can no longer be changed"),
+            )),
+            State::Stopped | State::Done => Some(refuse(RefusalCode::Finished, format!("`{name}` {CLONE}"))),
         }
     }
 
@@ -76,7 +73,7 @@ impl Campaign {
             same.resend_ambiguous = self.options.resend_ambiguous;
             if same != self.options {
                 let why = "shards, batch_users, app and environment are built into the snapshot: clone the campaign";
-                return refuse("built", why);
+                return refuse(RefusalCode::Built, why);
             }
         }
         self.change(|c| {
@@ -102,7 +99,7 @@ impl Campaign {
         }
         if self.was_sent() {
             return refuse(
-                "sent",
+                RefusalCode::Sent,
                 format!("a canary of `{}` reached part of its audience, so it {CLONE}", self.name),
             );
         }
@@ -122,7 +119,7 @@ impl Campaign {
     #[must_use]
     pub fn build_progress(&self, build: Build) -> Decision {
         if self.state != State::Building {
-            return refuse("not_building", "the build was cancelled");
+            return refuse(RefusalCode::NotBuilding, "the build was cancelled");
         }
         self.change(|c| c.build = Some(build))
     }
@@ -131,7 +128,7 @@ impl Campaign {
     #[must_use]
     pub fn build_done(&self, snapshot: SnapshotRef) -> Decision {
         if self.state != State::Building {
-            return refuse("not_building", "the build was cancelled");
+            return refuse(RefusalCode::NotBuilding, "the build was cancelled");
         }
         self.change(|c| {
             c.state = State::Ready;
@@ -144,7 +141,7 @@ impl Campaign {
     #[must_use]
     pub fn build_failed(&self, why: &str) -> Decision {
         if self.state != State::Building {
-            return refuse("not_building", "the build was cancelled");
+            return refuse(RefusalCode::NotBuilding, "the build was cancelled");
         }
         self.change(|c| {
             c.state = State::Failed;
@@ -159,12 +156,16 @@ impl Campaign {
         let (State::Ready, Some(snapshot)) = (self.state, &self.snapshot) else {
             return match self.state {
                 State::Armed => Decision::Same,
-                State::Draft => refuse("draft", "it has no audience yet: upload one first"),
-                State::Failed => refuse("failed", "its build failed: upload an audience again"),
-                State::Building | State::Ready => refuse("building", "its snapshot is still being built"),
-                State::Sending | State::Stopping => refuse("sending", "it has been pressed already"),
-                State::Stopped => refuse("stopped", "it is stopped: resume it, or clone it"),
-                State::Done => refuse("finished", format!("`{}` {CLONE}", self.name)),
+                State::Draft => refuse(RefusalCode::Draft, "it has no audience yet: upload one first"),
+                State::Failed => refuse(RefusalCode::Failed, "its build failed: upload an audience again"),
+                State::Building | State::Ready => {
+                    refuse(RefusalCode::Building, "its snapshot is still being built")
+                }
+                State::Sending | State::Stopping => {
+                    refuse(RefusalCode::Sending, "it has been pressed already")
+                }
+                State::Stopped => refuse(RefusalCode::Stopped, "it is stopped: resume it, or clone it"),
+                State::Done => refuse(RefusalCode::Finished, format!("`{}` {CLONE}", self.name)),
             };
         };
         let frozen = Frozen {
@@ -193,8 +194,10 @@ impl Campaign {
             // Whoever wanted it armed, or somebody for them, wants it no more.
             State::Ready if self.arming.is_some() => self.change(|c| c.arming = None),
             State::Ready => Decision::Same,
-            State::Sending | State::Stopping => refuse("sending", "it has been pressed: abort it instead"),
-            _ => refuse("not_armed", format!("it is {}, not armed", self.state.label())),
+            State::Sending | State::Stopping => {
+                refuse(RefusalCode::Sending, "it has been pressed: abort it instead")
+            }
+            _ => refuse(RefusalCode::NotArmed, format!("it is {}, not armed", self.state.label())),
         }
     }
 
@@ -212,9 +215,10 @@ impl Campaign {
         match (self.state, self.frozen()) {
             (State::Armed, Some(_)) if self.live_run().is_some() => Decision::Same,
             (State::Armed, Some(frozen)) => self.run(RunKind::Canary, stamp, frozen.deadline_ms),
-            _ => {
-                refuse("not_armed", format!("a canary wants an armed campaign; it is {}", self.state.label()))
-            }
+            _ => refuse(
+                RefusalCode::NotArmed,
+                format!("a canary wants an armed campaign; it is {}", self.state.label()),
+            ),
         }
     }
 
@@ -233,11 +237,13 @@ impl Campaign {
                 Decision::Change(next)
             }
             (State::Sending | State::Stopping | State::Done, _) => Decision::Same,
-            (State::Stopped, _) => refuse("stopped", "it was stopped: use resume to send the rest"),
-            (State::Building, _) => {
-                refuse("building", "its snapshot is still being built; arm it afterwards")
+            (State::Stopped, _) => {
+                refuse(RefusalCode::Stopped, "it was stopped: use resume to send the rest")
             }
-            _ => refuse("not_armed", format!("it is {}: arm it first", self.state.label())),
+            (State::Building, _) => {
+                refuse(RefusalCode::Building, "its snapshot is still being built; arm it afterwards")
+            }
+            _ => refuse(RefusalCode::NotArmed, format!("it is {}: arm it first", self.state.label())),
         }
     }
 
@@ -257,9 +263,9 @@ impl Campaign {
                 c.stops.push(Stop { stamp, stopped_at: None });
             }),
             State::Stopping | State::Stopped => Decision::Same,
-            State::Done => refuse("finished", "it is finished: there is nothing left to stop"),
+            State::Done => refuse(RefusalCode::Finished, "it is finished: there is nothing left to stop"),
             State::Draft | State::Failed | State::Ready => {
-                refuse("idle", format!("it is {}: there is nothing to stop", self.state.label()))
+                refuse(RefusalCode::Idle, format!("it is {}: there is nothing to stop", self.state.label()))
             }
         }
     }
@@ -295,10 +301,12 @@ impl Campaign {
                 Decision::Same
             }
             (State::Stopping, _) => {
-                refuse("stopping", "it is still being stopped: wait until it says stopped")
+                refuse(RefusalCode::Stopping, "it is still being stopped: wait until it says stopped")
             }
-            (State::Done, _) => refuse("finished", "it is finished: there is nothing left to send"),
-            _ => refuse("not_stopped", format!("it is {}, not stopped", self.state.label())),
+            (State::Done, _) => {
+                refuse(RefusalCode::Finished, "it is finished: there is nothing left to send")
+            }
+            _ => refuse(RefusalCode::NotStopped, format!("it is {}, not stopped", self.state.label())),
         }
     }
 

@@ -1,9 +1,9 @@
 //! An arming that takes two people: the first one's wish is noted, the second one's arms.
 
-use super::actions::{Decision, Refusal};
-use super::{Campaign, Options, Stamp, State};
+use super::{Campaign, Decision, Options, Refusal, RefusalCode, Stamp, State};
 use crate::fleet::Expect;
 use crate::ids::{ContentId, SnapshotId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 const WAITS: Duration = Duration::from_secs(3_600);
 
 /// Somebody wants it armed as it was then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Arming {
     /// Who, and when.
     pub stamp: Stamp,
@@ -72,7 +72,7 @@ impl Campaign {
 #[must_use]
 pub fn second_person_needed(name: &str) -> Refusal {
     let detail = format!("noted: `{name}` is armed when a second person arms it too, within an hour");
-    Refusal { code: "second_person_needed", detail }
+    Refusal { code: RefusalCode::SecondPersonNeeded, detail }
 }
 
 #[cfg(test)]

@@ -4,23 +4,27 @@
 
 pub mod actions;
 pub mod arming;
+mod refusal;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use actions::{Decision, Refusal};
+pub use actions::Decision;
 pub use arming::Arming;
+pub use refusal::{Refusal, RefusalCode};
 
 use crate::content::Content;
 use crate::device::Environment;
 use crate::fleet::Expect;
 use crate::ids::{CampaignId, ContentId, Epoch, SnapshotId, WorkerId};
+use crate::limits;
 use crate::report::Books;
 use crate::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Where a campaign stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Created, no audience yet.
@@ -75,14 +79,17 @@ impl State {
 }
 
 /// Choices that go with a campaign from its creation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
     /// Nothing is sent later than this after the press, in milliseconds.
+    #[schemars(range(min = limits::DEADLINE_MS_MIN, max = limits::DEADLINE_MS_MAX))]
     pub deadline_ms: u64,
     /// Shards of the snapshot: envelopes on the FIFO queue.
+    #[schemars(range(min = 1, max = limits::SHARDS_MAX))]
     pub shards: u16,
     /// Users of a batch.
+    #[schemars(range(min = 1, max = limits::BATCH_USERS_MAX))]
     pub batch_users: u16,
     /// Send again what was written and never answered (under the same collapse id). Off: it is counted as ambiguous.
     pub resend_ambiguous: bool,
@@ -125,7 +132,7 @@ impl Options {
 }
 
 /// Who did something, and when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stamp {
     /// The person's name.
     pub by: String,
@@ -142,7 +149,7 @@ impl Stamp {
 }
 
 /// How a list of user ids is written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ListFormat {
     /// Comma-separated with a header that has `user_id`.
@@ -154,7 +161,7 @@ pub enum ListFormat {
 }
 
 /// An uploaded list, as it lies in the object store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Upload {
     /// Object key.
     pub object: String,
@@ -167,7 +174,7 @@ pub struct Upload {
 }
 
 /// The build of a snapshot, under a lease.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Build {
     /// Who builds; `None` when nobody does.
     pub holder: Option<WorkerId>,
@@ -184,7 +191,7 @@ pub struct Build {
 }
 
 /// Why a user or a device of the upload is not in the snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DropReason {
     /// The line is not a user id.
@@ -218,7 +225,7 @@ impl DropReason {
 }
 
 /// A finished snapshot, as the campaign's record names it. `uploaded = users + dropped`, each counted by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SnapshotRef {
     /// Its content hash.
     pub id: SnapshotId,
@@ -249,7 +256,7 @@ impl SnapshotRef {
 }
 
 /// What arming froze. No worker's configuration can change what "shard 3, batch 7" means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Frozen {
     /// The snapshot.
     pub snapshot: SnapshotId,
@@ -264,7 +271,7 @@ pub struct Frozen {
 }
 
 /// A campaign that was armed: by whom, expecting what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Armed {
     /// Who armed it, and when.
     pub stamp: Stamp,
@@ -277,7 +284,7 @@ pub struct Armed {
 }
 
 /// What started a run of sending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunKind {
     /// A small share of the batches, while armed.
@@ -289,7 +296,7 @@ pub enum RunKind {
 }
 
 /// One run of sending: an epoch and a deadline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// What started it.
     pub kind: RunKind,
@@ -302,7 +309,7 @@ pub struct Run {
 }
 
 /// A stop: when it was asked for, and when nothing more could leave.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stop {
     /// Who asked, and when.
     pub stamp: Stamp,
@@ -311,7 +318,7 @@ pub struct Stop {
 }
 
 /// The record of one campaign.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Campaign {
     /// Its id.
     pub id: CampaignId,

@@ -116,7 +116,7 @@ fn a_canary_binds_the_audience_and_a_record_survives_json() {
     let canary = change(in_state(State::Armed).canary(stamp("a", 5)));
     let ready = change(canary.disarm());
     let upload = Upload { object: "p".into(), format: ListFormat::Csv, bytes: 2, stamp: stamp("e", 6) };
-    assert!(matches!(ready.upload(upload), Decision::Refuse(Refusal { code: "sent", .. })));
+    assert!(matches!(ready.upload(upload), Decision::Refuse(Refusal { code: RefusalCode::Sent, .. })));
     let back: Campaign = serde_json::from_str(&serde_json::to_string(&canary).unwrap()).unwrap();
     assert_eq!(back, canary);
 }

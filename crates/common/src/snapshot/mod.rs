@@ -13,6 +13,7 @@ pub use shard::{BadShard, Shard, ShardWriter, UserPlace};
 use crate::campaign::DropReason;
 use crate::ids::{CampaignId, ShardNo, SnapshotId};
 use crate::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 pub const VERSION: u16 = 1;
 
 /// What a shard object holds, as the manifest says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShardEntry {
     /// Users in it.
     pub users: u64,

@@ -3,14 +3,15 @@
 use crate::campaign::Stamp;
 use crate::device::{BadField, Device, Environment, Platform, Target, TargetKind};
 use crate::ids::clip;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// The name of a list of testers: 1 to 64 letters, digits, `-` and `_`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct ListName(String);
+pub struct ListName(#[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))] String);
 
 impl ListName {
     /// As text.

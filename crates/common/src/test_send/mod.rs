@@ -8,16 +8,17 @@ mod lists;
 pub use envelope::TestEnvelope;
 pub use lists::{ListName, Tester, TesterList};
 
-use crate::campaign::{Campaign, Refusal, Stamp, State};
+use crate::campaign::{Campaign, Refusal, RefusalCode, Stamp, State};
 use crate::device::{Environment, Platform};
 use crate::ids::{CampaignId, WorkerId, clip};
 use crate::time::UnixMs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// One test send. Written as a UUID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct TestId(pub uuid::Uuid);
 
@@ -62,7 +63,7 @@ impl FromStr for TestId {
 }
 
 /// What became of one device in a test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The gateway took it.
@@ -110,7 +111,7 @@ impl Verdict {
 }
 
 /// A device of a test, as it was asked for. No token: a hash of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AskedDevice {
     /// Whose it is, in words.
     pub person: String,
@@ -237,7 +238,7 @@ impl Campaign {
             "`{}` {why}; a test is for before the press (`owl campaign clone` makes a copy)",
             self.name
         );
-        Err(Refusal { code: "too_late_to_test", detail })
+        Err(Refusal { code: RefusalCode::TooLateToTest, detail })
     }
 
     /// Why its snapshot would leave this device out; `None` when it would not.

@@ -10,18 +10,19 @@ pub use report::{DeviceReport, TestReport, TestState};
 
 use crate::testers::{json, token_hash};
 use crate::{Control, ControlError, Who};
-use common::campaign::{Campaign, Refusal, RunKind, Stamp};
+use common::campaign::{Campaign, Refusal, RefusalCode, RunKind, Stamp};
 use common::device::BadField;
 use common::envelope::NewEnvelope;
 use common::ids::CampaignId;
 use common::limits::TEST_TAKEN_WITHIN;
 use common::ports::{EntryResult, PortError, PutMode};
 use common::test_send::{Asked, AskedDevice, ListName, TestEnvelope, TestId, Tester, keys};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What a test is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TestRequest {
     /// To whom. Without a list, a dry run renders the content and asks nobody.
@@ -105,7 +106,7 @@ impl Control {
         match self.slot_holder(&slot).await?.filter(busy) {
             Some(other) if other.id != campaign.id => {
                 let detail = format!("`{}` is being sent: send the test when it is done", other.name);
-                Err(Refusal { code: "fleet_busy", detail }.into())
+                Err(Refusal { code: RefusalCode::FleetBusy, detail }.into())
             }
             _ => Ok(()),
         }
@@ -125,7 +126,7 @@ impl Control {
         if targets.is_empty() {
             let why = asked.devices.iter().find_map(|d| d.left_out.clone()).unwrap_or_default();
             let detail = format!("no device of `{}` would get this campaign: {why}", asked.list);
-            return Err(Refusal { code: "no_tester_left", detail }.into());
+            return Err(Refusal { code: RefusalCode::NoTesterLeft, detail }.into());
         }
         let (body, locales) =
             TestEnvelope::devices_of(targets.iter().map(|(t, locale)| (t.as_ref(), *locale)));

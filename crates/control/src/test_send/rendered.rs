@@ -2,10 +2,11 @@
 
 use common::campaign::Campaign;
 use common::device::{BadField, Platform};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One text for one gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RenderedText {
     /// The gateway.
     pub platform: Platform,

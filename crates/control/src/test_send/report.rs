@@ -11,6 +11,7 @@ use common::limits::TEST_DONE_WITHIN;
 use common::ports::{PortError, Put, PutMode};
 use common::test_send::{Asked, AskedDevice, ListName, Outcomes, Taken, TestId, Told, Verdict, keys};
 use common::time::UnixMs;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use std::time::Duration;
 const CLOCKS: Duration = Duration::from_millis(1_500);
 
 /// Where a test stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TestState {
     /// No push worker has taken it yet.
@@ -35,7 +36,7 @@ pub enum TestState {
 }
 
 /// One device of a test.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceReport {
     /// The device, and which text it gets.
     #[serde(flatten)]
@@ -60,7 +61,7 @@ pub struct DeviceReport {
 }
 
 /// A test, and what came of it so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TestReport {
     /// The campaign.
     pub campaign: CampaignId,

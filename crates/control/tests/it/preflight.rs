@@ -1,7 +1,7 @@
 //! Preflight: what makes which light red, and what arming does about it.
 
 use super::stage::{Stage, who};
-use common::campaign::{Refusal, State};
+use common::campaign::{Refusal, RefusalCode, State};
 use common::fleet::{Expected, Role, WorkerRow};
 use common::ids::SnapshotId;
 use control::{ArmRequest, ControlError, Leave, Light, Who};
@@ -101,11 +101,11 @@ async fn who_may_no_longer_do_it_does_not_arm() {
     let counted = Arc::clone(&looks);
     let leave = Leave::asking(move |_| match counted.fetch_add(1, Ordering::Relaxed) {
         0 => Ok(()),
-        _ => Err(Refusal { code: "token_revoked", detail: "revoked".to_owned() }),
+        _ => Err(Refusal { code: RefusalCode::TokenRevoked, detail: "revoked".to_owned() }),
     });
     let person = Who { leave, ..who("sre") };
     let error = stage.control.arm(&person, stage.id, &ArmRequest::default()).await.unwrap_err();
-    assert!(matches!(error, ControlError::Refused(no) if no.code == "token_revoked"));
+    assert!(matches!(error, ControlError::Refused(no) if no.code == RefusalCode::TokenRevoked));
     assert_eq!(stage.campaign().await.state, State::Ready);
     assert_eq!(looks.load(Ordering::Relaxed), 2, "the second was right before the write");
     assert!(stage.control.disarm(&person, stage.id).await.is_err());

@@ -2,6 +2,7 @@
 
 use super::stage::{Stage, who};
 use async_trait::async_trait;
+use common::campaign::RefusalCode;
 use common::fleet::{Expected, FleetSize, Role};
 use common::ports::{PortError, Scaling};
 use common::time::UnixMs;
@@ -84,7 +85,7 @@ async fn an_armed_campaign_keeps_its_workers() {
     stage.control.arm(&who("sre"), stage.id, &ArmRequest::default()).await.unwrap();
     for less in [ask(0, 1, None), ask(9, 0, None)] {
         let error = stage.control.scale(&who("sre"), &less).await.unwrap_err();
-        assert!(matches!(&error, ControlError::Refused(no) if no.code == "fleet_held"), "{error}");
+        assert!(matches!(&error, ControlError::Refused(no) if no.code == RefusalCode::FleetHeld), "{error}");
         assert_eq!(tasks.wanted(), [1, 1]);
     }
     stage.control.scale(&who("sre"), &ask(1, 5, None)).await.unwrap();
@@ -135,7 +136,7 @@ async fn a_scaling_while_arming_waits_is_seen() {
     stage.control.scale(&who("other"), &ask(0, 0, None)).await.unwrap();
     stage.beat(|_| {}).await;
     let error = arming.await.unwrap().unwrap_err();
-    assert!(matches!(&error, ControlError::Refused(no) if no.code == "changed"), "{error}");
+    assert!(matches!(&error, ControlError::Refused(no) if no.code == RefusalCode::Changed), "{error}");
     assert_eq!(stage.campaign().await.state, common::campaign::State::Ready);
 }
 
@@ -153,5 +154,5 @@ async fn what_can_not_be_asked() {
     assert_eq!(tasks.wanted(), [0, 0]);
     let alone = Stage::ready(1).await;
     let error = alone.control.scale(&who("sre"), &ask(1, 1, None)).await.unwrap_err();
-    assert!(matches!(&error, ControlError::Refused(no) if no.code == "nothing_to_scale"), "{error}");
+    assert!(matches!(&error, ControlError::Refused(no) if no.code == RefusalCode::NothingToScale), "{error}");
 }

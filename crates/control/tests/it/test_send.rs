@@ -71,7 +71,7 @@ async fn tell(stage: &Stage, test: TestId, devices: Vec<Told>, refused: Option<&
 
 fn refusal(error: ControlError) -> String {
     match error {
-        ControlError::Refused(Refusal { code, .. }) => code.to_owned(),
+        ControlError::Refused(Refusal { code, .. }) => code.to_string(),
         other => other.to_string(),
     }
 }
@@ -182,7 +182,10 @@ async fn what_cannot_be_tested_is_refused_with_the_reason() {
     assert_eq!(refusal(test(to_list(false)).await), "no_tester_left");
     with_list(&stage).await;
     let refuse = |_: &common::campaign::Campaign| {
-        Err(Refusal { code: "not_permitted", detail: "people would see this".to_owned() })
+        Err(Refusal {
+            code: common::campaign::RefusalCode::NotPermitted,
+            detail: "people would see this".to_owned(),
+        })
     };
     let load_tester = Who { leave: Leave::asking(refuse), ..who("lea") };
     let error = stage.control.test(&load_tester, stage.id, &to_list(true)).await.unwrap_err();

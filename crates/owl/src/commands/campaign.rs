@@ -257,7 +257,9 @@ fn create(
         bail!("nothing to send: give --title and --body, or --content FILE, or --silent");
     };
     let options = options.onto(common::campaign::Options::default());
-    show(client, "/v1/campaigns", &json!({ "name": name, "content": content, "options": options }), json)
+    let body = json!({ "name": name, "content": content, "options": options });
+    print_campaign(&client.post_once("/v1/campaigns", &body)?, json)?;
+    Ok(true)
 }
 
 fn edit(

@@ -3,6 +3,7 @@ mod bad_input;
 mod demo;
 mod kill;
 mod night;
+mod once;
 mod runbook;
 mod support;
 mod testers;

@@ -152,6 +152,8 @@ labels! {
         FleetPage = "/fleet",
         TokensPage = "/tokens",
         Asset = "/assets/{name}",
+        Docs = "/docs",
+        OpenApi = "/openapi.json",
         Live = "/v1/campaigns/{id}/live",
         Health = "/healthz",
         Ready = "/readyz",
