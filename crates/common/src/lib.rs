@@ -23,6 +23,7 @@ pub mod snapshot;
 pub mod time;
 pub mod trace;
 pub mod watch;
+pub mod webhook;
 mod wire;
 
 pub use wire::Malformed;
