@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use common::access::TokenId;
 use common::ids::{CampaignId, clip};
+use common::webhook::HookId;
 use control::Who;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
@@ -78,6 +79,17 @@ impl<S: Sync> FromRequestParts<S> for Place {
 pub(crate) struct TokenPath(pub(crate) TokenId);
 
 impl<S: Sync> FromRequestParts<S> for TokenPath {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        segment(parts, "id").await.map(Self)
+    }
+}
+
+/// The webhook in the path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HookPath(pub(crate) HookId);
+
+impl<S: Sync> FromRequestParts<S> for HookPath {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         segment(parts, "id").await.map(Self)

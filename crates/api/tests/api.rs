@@ -19,4 +19,5 @@ mod api {
     mod tls;
     mod tokens;
     mod uploads;
+    mod webhooks;
 }

@@ -6,6 +6,7 @@ use common::report::Books;
 use common::time::UnixMs;
 use common::webhook::{Delivery, Event, MessageId, Webhook};
 use control::Tally;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -50,7 +51,17 @@ pub(crate) fn test(hook: &Webhook, by: &str, now: UnixMs) -> Delivery {
 }
 
 fn body(event: Event, at: UnixMs, data: &Map<String, Value>) -> String {
-    json!({ "type": event, "timestamp": at.rfc3339(), "data": data }).to_string()
+    let body = Body { event, timestamp: at.rfc3339(), data };
+    serde_json::to_string(&body).unwrap_or_default()
+}
+
+/// In the order in which people read it.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    event: Event,
+    timestamp: String,
+    data: &'a Map<String, Value>,
 }
 
 fn fields(value: Value) -> Map<String, Value> {

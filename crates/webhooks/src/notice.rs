@@ -63,11 +63,13 @@ impl Notifier {
             return Ok(());
         }
         let newest = self.backend().campaigns.list(LOOK_BACK).await?;
+        let mut failed = Ok(());
         for campaign in &newest {
             if looks.noted.get(&campaign.id) != Some(&campaign.version) {
-                self.note(campaign, hooks, looks).await?;
+                failed = failed.and(self.note(campaign, hooks, looks).await);
             }
         }
+        failed?;
         let rarer = LIST_RARER_BY.saturating_mul(u32::try_from(newest.len()).unwrap_or(u32::MAX));
         looks.list_at = Some(Instant::now() + LIST_EVERY + rarer);
         Ok(())
@@ -99,18 +101,26 @@ impl Notifier {
         };
         let now = self.now();
         let recent = happened(campaign, so_far.as_ref(), now);
+        let mut failed = Ok(());
         for event in recent.iter().filter(|event| now.since(event.at) < TOLD_WITHIN) {
             for hook in hooks.iter().filter(|hook| hook.wants(event.event, event.at)) {
                 let message = MessageId::of(hook.id, campaign.id, event.event, event.number);
                 if looks.told.contains(&(hook.id, message)) {
                     continue;
                 }
-                if self.backend().webhooks.put_delivery(&event.tell(hook, campaign)).await? == Written::Yes {
-                    self.look_now(hook.id);
+                match self.backend().webhooks.put_delivery(&event.tell(hook, campaign)).await {
+                    Ok(Written::Yes) => self.look_now(hook.id),
+                    Ok(Written::Conflict) => {}
+                    // The others go on, and this is tried again at the next look.
+                    Err(error) => {
+                        failed = Err(error);
+                        continue;
+                    }
                 }
                 looks.told.insert((hook.id, message));
             }
         }
+        failed?;
         looks.noted.insert(campaign.id, campaign.version);
         Ok(())
     }

@@ -63,7 +63,8 @@ pub trait Sender: Send + Sync {
 /// Sends over the network.
 pub struct HttpSender {
     config: WebhookConfig,
-    tls: TlsConnector,
+    /// Or why there is none: what goes without TLS goes on.
+    tls: Result<TlsConnector, String>,
     clock: Arc<dyn Clock>,
 }
 
@@ -75,28 +76,15 @@ impl std::fmt::Debug for HttpSender {
 
 impl HttpSender {
     /// Trusts the roots that browsers trust, as compiled in.
-    ///
-    /// # Errors
-    /// TLS can't be set up.
-    pub fn new(config: WebhookConfig, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    #[must_use]
+    pub fn new(config: WebhookConfig, clock: Arc<dyn Clock>) -> Self {
         Self::trusting(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, config, clock)
     }
 
     /// Trusts these roots.
-    ///
-    /// # Errors
-    /// TLS can't be set up.
-    pub fn trusting(
-        roots: RootCertStore,
-        config: WebhookConfig,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, String> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let tls = tls.map_err(|e| format!("TLS can't be set up: {e}"))?;
-        let mut tls = tls.with_root_certificates(roots).with_no_client_auth();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config, tls: TlsConnector::from(Arc::new(tls)), clock })
+    #[must_use]
+    pub fn trusting(roots: RootCertStore, config: WebhookConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { config, tls: connector(roots), clock }
     }
 
     async fn exchange(&self, post: &Post) -> Result<Came, String> {
@@ -107,7 +95,7 @@ impl HttpSender {
         }
         let name = ServerName::try_from(target.host.clone());
         let name = name.map_err(|_| format!("`{}` can't be the name in a certificate", target.host))?;
-        let stream = self.tls.connect(name, stream).await;
+        let stream = self.tls.as_ref().map_err(Clone::clone)?.connect(name, stream).await;
         let stream = stream.map_err(|e| format!("no TLS with {}: {e}", target.authority))?;
         self.ask(stream, &target, post).await
     }
@@ -175,6 +163,15 @@ impl Sender for HttpSender {
             Err(_) => Came::Nothing(format!("no answer within {} s", ATTEMPT_MAX.as_secs())),
         }
     }
+}
+
+fn connector(roots: RootCertStore) -> Result<TlsConnector, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let tls = tls.map_err(|e| format!("TLS can't be set up: {e}"))?;
+    let mut tls = tls.with_root_certificates(roots).with_no_client_auth();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(tls)))
 }
 
 async fn dial(address: SocketAddr) -> Result<TcpStream, String> {

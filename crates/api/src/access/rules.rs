@@ -43,6 +43,7 @@ const ABORT: Lets = Lets::Roles(&[Marketer, Engineer, Sre, LoadTester]);
 const RESUME: Lets = Lets::Roles(&[Sre, LoadTester]);
 const IMPORT: Lets = Lets::Roles(&[Engineer]);
 const FLEET: Lets = Lets::Roles(&[Sre]);
+const WEBHOOKS: Lets = Lets::Roles(&[Engineer, Sre]);
 const ADMIN: Lets = Lets::Roles(&[]);
 
 /// Who may override a check when arming. Not a route: a field of one.
@@ -110,6 +111,11 @@ pub const RULES: &[Rule] = &[
     get("/v1/tokens", "tokens", ADMIN),
     on("POST", "/v1/tokens", "tokens", ADMIN),
     on("DELETE", "/v1/tokens/{id}", "tokens", ADMIN),
+    get("/v1/webhooks", "webhooks", WEBHOOKS),
+    on("POST", "/v1/webhooks", "webhooks", WEBHOOKS),
+    on("DELETE", "/v1/webhooks/{id}", "webhooks", WEBHOOKS),
+    get("/v1/webhooks/{id}/deliveries", "webhooks", WEBHOOKS),
+    on("POST", "/v1/webhooks/{id}/test", "webhooks", WEBHOOKS),
 ];
 
 impl Lets {

@@ -111,9 +111,18 @@ impl Tables {
         self.store_hook(next, Known::Nothing, |stored| stored.is_some_and(follows)).await
     }
 
-    fn read_hook<T: Record>(&self, item: &Item) -> Result<T, PortError> {
-        let part = |name| string(item, name).unwrap_or_default().to_owned();
-        from_json(item).map_err(|why| self.webhooks.corrupt(&Table::key(part(PK), Some(part(SK))), &why))
+    /// The records of these items. One that can't be read must not silence the others.
+    fn readable<T: Record>(&self, items: &[Item]) -> Vec<T> {
+        let read = |item: &Item| {
+            let part = |name| string(item, name).unwrap_or_default().to_owned();
+            let key = || Table::key(part(PK), Some(part(SK)));
+            let read = from_json(item).map_err(|why| self.webhooks.corrupt(&key(), &why));
+            read.inspect_err(|error| {
+                tracing::warn!(%error, "a webhook or delivery can't be read, and is left out");
+            })
+            .ok()
+        };
+        items.iter().filter_map(read).collect()
     }
 }
 
@@ -140,12 +149,7 @@ impl Webhooks for Tables {
     }
 
     async fn list(&self) -> Result<Vec<Webhook>, PortError> {
-        let items = self.webhooks.query(HOOKS, Range::default()).await?;
-        let read = |item: &Item| {
-            let read = self.read_hook(item);
-            read.inspect_err(|error| tracing::warn!(%error, "a webhook can't be read, and is left out")).ok()
-        };
-        Ok(items.iter().filter_map(read).collect())
+        Ok(self.readable(&self.webhooks.query(HOOKS, Range::default()).await?))
     }
 
     async fn put_delivery(&self, new: &Delivery) -> Result<Written, PortError> {
@@ -160,6 +164,6 @@ impl Webhooks for Tables {
         let from = sortable(from.0);
         let range = Range { from: Some(&from), backwards: true, limit: Some(limit) };
         let items = self.webhooks.query(&log(hook), range).await?;
-        items.iter().map(|item| self.read_hook(item)).collect()
+        Ok(self.readable(&items))
     }
 }

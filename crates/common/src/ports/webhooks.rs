@@ -24,6 +24,6 @@ pub trait Webhooks: Send + Sync {
     /// Stores `next` if the stored version is exactly `next.version - 1`.
     async fn update_delivery(&self, next: &Delivery) -> Result<Written, PortError>;
     /// A webhook's newest `limit` deliveries of `from` or later, newest first, with all that was written before. Those older
-    /// than [`crate::webhook::delivery::KEPT`] may be forgotten.
+    /// than [`crate::webhook::delivery::KEPT`] may be forgotten. One that can't be read is left out with a warning.
     async fn deliveries(&self, hook: HookId, from: UnixMs, limit: usize) -> Result<Vec<Delivery>, PortError>;
 }

@@ -70,7 +70,7 @@ pub struct Attempt {
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "progress", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Progress {
     /// To be tried (again).
     Waiting {
@@ -114,7 +114,6 @@ pub struct Delivery {
     /// Until when somebody is sending it.
     pub held_until: Option<UnixMs>,
     /// Where it stands.
-    #[serde(flatten)]
     pub progress: Progress,
 }
 

@@ -83,9 +83,13 @@ fn success_gone_and_a_single_attempt_end_it() {
     let gone = claimed.settle(&answer(410, None), NOW);
     assert_eq!(gone.progress, Progress::GivenUp { at: NOW });
     let moved = claimed.settle(&answer(301, None), NOW);
-    assert!(next_at(&moved).is_some() && moved.last.unwrap().error.unwrap().contains("redirect"));
+    assert!(next_at(&moved).is_some() && moved.last.clone().unwrap().error.unwrap().contains("redirect"));
     let once = claimed.settle_for_good(&Came::Nothing("no route".to_owned()), NOW);
     assert_eq!(once.progress, Progress::GivenUp { at: NOW });
+    for row in [delivery(), claimed, done, gone, moved, once] {
+        let text = serde_json::to_string(&row).unwrap();
+        assert_eq!(serde_json::from_str::<Delivery>(&text).unwrap(), row);
+    }
 }
 
 #[test]

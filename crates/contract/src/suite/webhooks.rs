@@ -132,7 +132,15 @@ async fn update_delivery(b: &mut Bench) -> Checked {
     let skipped = Delivery { version: failed.version + 1, ..failed.clone() };
     same("a skipped version", &table.update_delivery(&skipped).await?, &Written::Conflict)?;
     same("settle", &table.update_delivery(&failed).await?, &Written::Yes)?;
-    same("stored", &table.deliveries(one.hook, now, 10).await?, &vec![failed])
+    same("stored", &table.deliveries(one.hook, now, 10).await?, &vec![failed.clone()])?;
+    let taken = Came::Answer { status: 204, retry_after: None, text: String::new() };
+    let delivered = failed.settle(&taken, now);
+    table.update_delivery(&delivered).await?;
+    same("delivered", &table.deliveries(one.hook, now, 10).await?, &vec![delivered.clone()])?;
+    let gone = Came::Answer { status: 410, retry_after: None, text: String::new() };
+    let given_up = delivered.settle(&gone, now);
+    table.update_delivery(&given_up).await?;
+    same("given up", &table.deliveries(one.hook, now, 10).await?, &vec![given_up])
 }
 
 async fn deliveries(b: &mut Bench) -> Checked {

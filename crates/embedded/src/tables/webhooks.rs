@@ -134,7 +134,14 @@ impl Webhooks for WebhookTable {
         let tables = self.tables.clone();
         blocking(WHAT, move || {
             let newest = tables.records.range(key::deliveries(hook, from)).rev().take(limit);
-            newest.map(|guard| from_json(WHAT, &item(WHAT, guard)?.1)).collect()
+            let mut found = Vec::new();
+            for guard in newest {
+                match from_json(WHAT, &item(WHAT, guard)?.1) {
+                    Ok(delivery) => found.push(delivery),
+                    Err(error) => tracing::warn!(%error, "a delivery can't be read, and is left out"),
+                }
+            }
+            Ok(found)
         })
         .await
     }

@@ -7,6 +7,7 @@ pub(crate) mod devices;
 pub(crate) mod fleet;
 pub(crate) mod print;
 mod watch;
+pub(crate) mod webhook;
 
 use crate::args::{Cli, Command};
 use crate::client::Client;
@@ -38,6 +39,7 @@ fn ask(client: &Client, command: Command, json: bool) -> anyhow::Result<bool> {
         Command::Preflight(args) => campaign::preflight(client, &args, json),
         Command::Receipts { campaign, user } => receipts(client, &campaign, &user, json),
         Command::Fleet(command) => fleet::run(client, &command, json),
+        Command::Webhook(command) => webhook::run(client, command, json),
         Command::Redrive(args) => fleet::redrive(client, &args, json),
         // The others were handled by whoever calls this.
         other => anyhow::bail!("`{other:?}` asks no server"),

@@ -5,3 +5,4 @@ mod kill;
 mod night;
 mod runbook;
 mod support;
+mod webhooks;

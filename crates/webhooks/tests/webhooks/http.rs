@@ -18,7 +18,7 @@ const TRYING: WebhookConfig = WebhookConfig { allow_http: false, allow_private: 
 
 fn sender(config: WebhookConfig, roots: RootCertStore) -> HttpSender {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
-    HttpSender::trusting(roots, config, clock).unwrap()
+    HttpSender::trusting(roots, config, clock)
 }
 
 async fn send(url: &str, config: WebhookConfig) -> Came {
