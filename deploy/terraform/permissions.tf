@@ -116,6 +116,12 @@ locals {
         actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"]
         resources = [module.tables.arns.access]
       },
+      {
+        sid       = "Webhooks"
+        why       = "Webhooks and their log are read and written by conditional writes; one that is removed is deleted with its secret."
+        actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"]
+        resources = [module.tables.arns.webhooks]
+      },
       local.list_objects,
       {
         sid       = "Objects"
@@ -137,7 +143,7 @@ locals {
       },
       {
         sid       = "UseKey"
-        why       = "Bucket, devices and audit are encrypted under our key: reading needs Decrypt, writing to S3 a data key."
+        why       = "Bucket, devices, audit and webhooks are encrypted under our key: reading needs Decrypt, writing to S3 a data key."
         actions   = ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"]
         resources = [module.kms.key_arn]
       },

@@ -10,6 +10,7 @@ const ROLES = {
   upload: ['engineer', 'load-tester'], arm: ['engineer', 'sre', 'load-tester'], override: ['sre'],
   disarm: ['engineer', 'sre', 'load-tester'], press: ['marketer', 'load-tester'], canary: ['marketer', 'load-tester'],
   abort: ['marketer', 'engineer', 'sre', 'load-tester'], resume: ['sre', 'load-tester'], scale: ['sre'], redrive: ['sre'],
+  webhooks: ['engineer', 'sre'],
   tokens: ['admin'], read_users: ['marketer', 'engineer', 'sre', 'load-tester'], import: ['engineer'],
   test: ['marketer', 'engineer', 'sre', 'load-tester'], testers: ['marketer', 'engineer', 'sre'],
 };

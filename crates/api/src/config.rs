@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
+use webhooks::WebhookConfig;
 
 /// Configuration of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub struct ApiConfig {
     pub allowed_hosts: Vec<String>,
     /// Tokens, balancers, certificates.
     pub access: AccessConfig,
+    /// Where webhooks may go.
+    pub webhooks: WebhookConfig,
     /// How long the console's button is held for a press, in milliseconds.
     pub press_hold_ms: u64,
     /// Limits.
@@ -33,6 +36,7 @@ impl Default for ApiConfig {
             allow_public: false,
             allowed_hosts: Vec::new(),
             access: AccessConfig::default(),
+            webhooks: WebhookConfig::default(),
             press_hold_ms: PRESS_HOLD_MS_DEFAULT,
             limits: ApiLimits::default(),
         }

@@ -15,6 +15,7 @@ use common::access::TokenId;
 use common::device::BadField;
 use common::ids::{CampaignId, clip};
 use common::test_send::{ListName, TestId};
+use common::webhook::HookId;
 use control::Who;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
@@ -108,6 +109,17 @@ impl<S: Sync> FromRequestParts<S> for TestPath {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         segment(parts, "test").await.map(Self)
+    }
+}
+
+/// The webhook in the path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HookPath(pub(crate) HookId);
+
+impl<S: Sync> FromRequestParts<S> for HookPath {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        segment(parts, "id").await.map(Self)
     }
 }
 

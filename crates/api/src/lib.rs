@@ -19,12 +19,15 @@ mod server;
 mod stream;
 mod tokens;
 pub mod views;
+mod webhooks;
 
+pub use ::webhooks::WebhookConfig;
 pub use config::{ApiConfig, ApiLimits};
 pub use problem::{Code, MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Problem};
 pub use routes::{ConsoleView, router};
 pub use server::{ApiError, FirstAdministrator, Served, serve};
 
+use ::webhooks::{HttpSender, Notifier};
 use control::Control;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +42,7 @@ pub(crate) struct App {
     pub(crate) ready: Arc<ready::Ready>,
     pub(crate) access: access::Access,
     pub(crate) live: live::Hub,
+    pub(crate) notifier: Arc<Notifier>,
 }
 
 impl App {
@@ -51,7 +55,9 @@ impl App {
     ) -> Self {
         let (lanes, access) = (lanes::Lanes::new(&config.limits), access::Access::new(&config.access));
         let live = live::Hub::new(config.limits.live_watchers_max, shutdown);
-        Self { control, config, lanes, counts: requests::Counts::default(), ready, access, live }
+        let sender = HttpSender::new(config.webhooks, Arc::clone(control.clock()));
+        let notifier = Notifier::new(Arc::clone(&control), Arc::new(sender));
+        Self { control, config, lanes, counts: requests::Counts::default(), ready, access, live, notifier }
     }
 }
 

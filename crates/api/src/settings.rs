@@ -1,7 +1,7 @@
 //! The configuration of the `api` binary.
 
 use api::access::AccessConfig;
-use api::{ApiConfig, ApiLimits};
+use api::{ApiConfig, ApiLimits, WebhookConfig};
 use aws::AwsConfig;
 use serde::{Deserialize, Serialize};
 use service::{Findings, Settings, check};
@@ -18,6 +18,7 @@ pub(crate) struct ApiSettings {
     pub(crate) aws: AwsConfig,
     pub(crate) telemetry: TelemetryConfig,
     pub(crate) access: AccessConfig,
+    pub(crate) webhooks: WebhookConfig,
     pub(crate) api: Api,
 }
 
@@ -50,6 +51,7 @@ impl Default for ApiSettings {
             aws: AwsConfig::default(),
             telemetry: TelemetryConfig::default(),
             access: AccessConfig::default(),
+            webhooks: WebhookConfig::default(),
             api: Api::default(),
         }
     }
@@ -62,6 +64,7 @@ impl ApiSettings {
             allow_public: self.api.allow_public,
             allowed_hosts: self.api.allowed_hosts.clone(),
             access: self.access.clone(),
+            webhooks: self.webhooks,
             press_hold_ms: self.api.press_hold_ms,
             limits: self.api.limits.clone(),
         }
@@ -117,6 +120,7 @@ mod tests {
         assert_eq!(sample.api.limits, ApiLimits::default());
         assert_eq!(sample.telemetry, TelemetryConfig::default());
         assert_eq!(sample.access, AccessConfig::default());
+        assert_eq!(sample.webhooks, WebhookConfig::default());
         let aws = AwsConfig { region: None, cluster: None, ..sample.aws };
         assert_eq!(aws, AwsConfig::default());
     }

@@ -1,6 +1,12 @@
 //! The JSON shapes that are the API's own. Where nothing else is said, an answer is the domain's type as it is
 //! (`common::campaign::Campaign`, `control::Status`, `control::Report`, `control::Receipt`, `control::Preflight`).
 
+mod webhooks;
+
+pub use self::webhooks::{
+    DeliveryList, DeliveryView, NewWebhook, WebhookList, WebhookMade, WebhookTested, WebhookView,
+};
+
 use ::audience::UploadFacts;
 use common::access::{Role, TokenId};
 use common::audit::AuditEntry;

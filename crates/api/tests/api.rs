@@ -22,4 +22,5 @@ mod api {
     mod tls;
     mod tokens;
     mod uploads;
+    mod webhooks;
 }

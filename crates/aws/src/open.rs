@@ -50,7 +50,8 @@ pub async fn open(config: &AwsConfig) -> Result<Aws, AwsError> {
         devices: tables.clone(),
         fleet: tables.clone(),
         audit: tables.clone(),
-        tokens: tables,
+        tokens: tables.clone(),
+        webhooks: tables,
     };
     Ok(Aws { backend, scaling })
 }

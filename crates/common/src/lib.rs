@@ -24,6 +24,7 @@ pub mod test_send;
 pub mod time;
 pub mod trace;
 pub mod watch;
+pub mod webhook;
 mod wire;
 
 pub use wire::Malformed;

@@ -4,6 +4,10 @@
 //! All of them are shaped by what SQS, S3 and DynamoDB can do: calls of ten with an answer for each, ack ids that change
 //! at each receive, conditional writes, no cheap scan, no hot key.
 
+mod webhooks;
+
+pub use webhooks::Webhooks;
+
 use crate::access::{TokenId, TokenRecord};
 use crate::audit::AuditEntry;
 use crate::campaign::Campaign;
@@ -378,6 +382,8 @@ pub struct Backend {
     pub audit: Arc<dyn Audit>,
     /// Access tokens.
     pub tokens: Arc<dyn Tokens>,
+    /// Webhooks, and their log.
+    pub webhooks: Arc<dyn Webhooks>,
 }
 
 impl std::fmt::Debug for Backend {

@@ -142,6 +142,14 @@ impl Control {
         Ok(self.backend.fleet.counters(campaign.id, first.stamp.at.0.div_euclid(1000)).await?)
     }
 
+    /// What the workers have counted for a campaign so far.
+    ///
+    /// # Errors
+    /// As the backend says.
+    pub async fn so_far(&self, campaign: &Campaign) -> Result<Tally, ControlError> {
+        self.counted(campaign).await
+    }
+
     /// How a campaign stands now.
     ///
     /// # Errors

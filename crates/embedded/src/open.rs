@@ -6,7 +6,7 @@ use crate::lock::DirLock;
 use crate::objects::FileObjects;
 use crate::queue::{Damage, LogQueue, QueueOptions};
 use crate::steady::SteadyTime;
-use crate::tables::{AuditTable, CampaignTable, FleetTable, LedgerTable, Tables, TokenTable};
+use crate::tables::{AuditTable, CampaignTable, FleetTable, LedgerTable, Tables, TokenTable, WebhookTable};
 use common::ports::{Backend, PortError};
 use common::queue::Rules;
 use common::time::Clock;
@@ -107,6 +107,8 @@ pub fn open(config: EmbeddedConfig, clock: Arc<dyn Clock>) -> Result<Embedded, O
         |e: PortError| OpenError::Store { what: "a table", path: dir.join("tables"), why: e.to_string() };
     let fleet = FleetTable::new(tables.clone());
     fleet.prune().map_err(table)?;
+    let webhooks = WebhookTable::new(tables.clone());
+    webhooks.prune().map_err(table)?;
     let audit = AuditTable::open(tables.clone()).map_err(table)?;
     let backend = Backend {
         shards: Arc::new(shards),
@@ -118,6 +120,7 @@ pub fn open(config: EmbeddedConfig, clock: Arc<dyn Clock>) -> Result<Embedded, O
         fleet: Arc::new(fleet),
         audit: Arc::new(audit),
         tokens: Arc::new(TokenTable::new(tables.clone())),
+        webhooks: Arc::new(webhooks),
     };
     Ok(Embedded { backend, damage, tables, devices })
 }

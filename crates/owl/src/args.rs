@@ -1,6 +1,6 @@
 //! What people type.
 
-use crate::commands::{access, campaign, devices, fleet, testers};
+use crate::commands::{access, campaign, devices, fleet, testers, webhook};
 use crate::demo::DemoArgs;
 use crate::up::UpArgs;
 use clap::{Parser, Subcommand};
@@ -83,6 +83,9 @@ pub(crate) enum Command {
     Fleet(fleet::FleetCommand),
     /// Put dead letters back on their queue, and remove those whose campaign is over.
     Redrive(fleet::RedriveArgs),
+    /// Webhooks: who is told what happens to campaigns.
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Run stand-in APNs and FCM gateways (they cannot reach a phone).
     Gateways(Box<loadtest::gateways::GatewayArgs>),
     /// People who press and watch; for `owl demo`'s own use.

@@ -93,6 +93,16 @@ run "least_privilege" {
     error_message = "The api gets the administrator's token, push workers the gateways' secrets, interim workers none."
   }
 
+  # Who may read webhooks has what their messages are signed with.
+  assert {
+    condition = [
+      for service, policies in output.policies : service if anytrue([
+        for statement in jsondecode(policies.task).Statement : statement.Sid == "Webhooks"
+      ])
+    ] == ["api"]
+    error_message = "Only the api touches webhooks."
+  }
+
   # Who may write tokens may make an administrator.
   assert {
     condition = [

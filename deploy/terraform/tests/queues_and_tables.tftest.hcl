@@ -70,8 +70,8 @@ run "tables" {
   }
 
   assert {
-    condition     = { for table in aws_dynamodb_table.this : table.name => coalesce(table.range_key, "none") } == { owl-campaigns = "sk", owl-ledger = "sk", owl-devices = "none", owl-fleet = "sk", owl-audit = "sk", owl-access = "sk" }
-    error_message = "Six tables; all but devices have a sort key."
+    condition     = { for table in aws_dynamodb_table.this : table.name => coalesce(table.range_key, "none") } == { owl-campaigns = "sk", owl-ledger = "sk", owl-devices = "none", owl-fleet = "sk", owl-audit = "sk", owl-access = "sk", owl-webhooks = "sk" }
+    error_message = "Seven tables; all but devices have a sort key."
   }
 
   assert {
@@ -80,8 +80,8 @@ run "tables" {
   }
 
   assert {
-    condition     = toset([for key, table in aws_dynamodb_table.this : key if anytrue(table.ttl[*].enabled)]) == toset(["ledger", "fleet"])
-    error_message = "Items of ledger and fleet expire."
+    condition     = toset([for key, table in aws_dynamodb_table.this : key if anytrue(table.ttl[*].enabled)]) == toset(["ledger", "fleet", "webhooks"])
+    error_message = "Items of ledger, fleet and webhooks expire."
   }
 
   assert {
@@ -90,8 +90,8 @@ run "tables" {
   }
 
   assert {
-    condition     = toset([for key, table in aws_dynamodb_table.this : key if length(table.server_side_encryption) > 0]) == toset(["devices", "audit"])
-    error_message = "Our key is on personal data only, not in the way of a press."
+    condition     = toset([for key, table in aws_dynamodb_table.this : key if length(table.server_side_encryption) > 0]) == toset(["devices", "audit", "webhooks"])
+    error_message = "Our key is on personal data and secrets only, not in the way of a press."
   }
 
   assert {

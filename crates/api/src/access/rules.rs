@@ -46,6 +46,7 @@ const TEST: Lets = Lets::Roles(&[Marketer, Engineer, Sre, LoadTester]);
 /// A load-tester's list would be tested with by others, who may show something to people.
 const TESTERS: Lets = Lets::Roles(&[Marketer, Engineer, Sre]);
 const FLEET: Lets = Lets::Roles(&[Sre]);
+const WEBHOOKS: Lets = Lets::Roles(&[Engineer, Sre]);
 const ADMIN: Lets = Lets::Roles(&[]);
 
 /// Who may override a check when arming. Not a route: a field of one.
@@ -121,6 +122,11 @@ pub const RULES: &[Rule] = &[
     get("/v1/tokens", "tokens", ADMIN),
     on("POST", "/v1/tokens", "tokens", ADMIN),
     on("DELETE", "/v1/tokens/{id}", "tokens", ADMIN),
+    get("/v1/webhooks", "webhooks", WEBHOOKS),
+    on("POST", "/v1/webhooks", "webhooks", WEBHOOKS),
+    on("DELETE", "/v1/webhooks/{id}", "webhooks", WEBHOOKS),
+    get("/v1/webhooks/{id}/deliveries", "webhooks", WEBHOOKS),
+    on("POST", "/v1/webhooks/{id}/test", "webhooks", WEBHOOKS),
 ];
 
 impl Lets {

@@ -227,7 +227,7 @@ impl Operation {
         for segment in self.segments().filter(|_| self.path.starts_with("/v1/")) {
             all.push(Code::NotFound);
             all.push(Code::BadPath);
-            all.extend((segment == "user").then_some(Code::BadField));
+            all.extend(matches!(segment, "user" | "name").then_some(Code::BadField));
         }
         all.extend(self.query.map(|_| Code::BadQuery));
         let arriving = [Code::BodyTooLarge, Code::BodyTooSlow, Code::CutOff];

@@ -221,6 +221,9 @@ fn in_path(path: &str, name: &str) -> Value {
         ("id", true) if path.starts_with("/v1/tokens") => {
             ("The token's public id.", json!({"type": "string", "pattern": "^[0-9a-f]{8}$"}))
         }
+        ("id", true) if path.starts_with("/v1/webhooks") => {
+            ("The webhook's id.", json!({"type": "string", "pattern": "^[0-9a-f]{16}$"}))
+        }
         ("id", true) => ("The campaign's id.", json!({"type": "string", "format": "uuid"})),
         ("test", _) => ("The test's id.", json!({"type": "string", "format": "uuid"})),
         ("name", true) => ("The list's name.", json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"})),

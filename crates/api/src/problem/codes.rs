@@ -66,6 +66,7 @@ codes! {
     BodyTooSlow = REQUEST_TIMEOUT, "body_too_slow", "The body did not arrive in time.";
     Configured = CONFLICT, "configured", "The token stands in the configuration: change it there.";
     NotReady = CONFLICT, "not_ready", "Checks are red: `preflight` has them all.";
+    TooManyWebhooks = CONFLICT, "too_many_webhooks", "There are as many webhooks as allowed: remove one first.";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large.";
     ListTooLarge = PAYLOAD_TOO_LARGE, "list_too_large", "The list is too large.";
     NotJson = UNSUPPORTED_MEDIA_TYPE, "not_json", "The body must be said to be JSON.";

@@ -12,6 +12,7 @@ mod session;
 mod snapshot;
 mod testers;
 mod tokens;
+mod webhooks;
 
 pub(crate) use campaigns::ReportQuery;
 pub use console::ConsoleView;
@@ -88,6 +89,8 @@ fn heavy() -> Routes {
         .route("/v1/campaigns/{id}/dropped", get(dropped::list))
         .route("/v1/redrive", post(fleet::redrive))
         .route("/v1/audit", get(fleet::audit))
+        .route("/v1/webhooks/{id}/deliveries", get(webhooks::deliveries))
+        .route("/v1/webhooks/{id}/test", post(webhooks::test))
 }
 
 fn light() -> Routes {
@@ -113,6 +116,8 @@ fn light() -> Routes {
         .route("/v1/fleet/scale", post(fleet::scale))
         .route("/v1/tokens", get(tokens::list).post(tokens::make))
         .route("/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/v1/webhooks", get(webhooks::list).post(webhooks::make))
+        .route("/v1/webhooks/{id}", delete(webhooks::remove))
 }
 
 fn sign_in() -> Routes {
@@ -174,7 +179,7 @@ pub(crate) async fn spawned_port<T: Send + 'static>(
     work: impl Future<Output = Result<T, Problem>> + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::spawn(work.in_current_span()).await;
-    done.map_err(|_| Problem::internal("it broke off; look at `owl token list` before you try again"))?
+    done.map_err(|_| Problem::internal("it broke off; look at the list before you try again"))?
 }
 
 /// Runs a change to its end, also when the client goes away or the time is over.

@@ -113,8 +113,15 @@ pub async fn serve(
     if let Some(tls) = &tls {
         tokio::spawn(Arc::clone(tls).keep_fresh(shutdown.clone()));
     }
+    // A task of its own: whatever becomes of webhooks, people are served.
+    let telling = tokio::spawn(Arc::clone(&app.notifier).run(shutdown.clone()));
     let connections = Connections::new(with_app(&app), &config.limits, tls, shutdown);
-    let handle = tokio::spawn(accept(listener, connections, config));
+    let handle = tokio::spawn(async move {
+        accept(listener, connections, config).await;
+        if let Err(error) = telling.await {
+            tracing::error!(%error, "webhooks were told nothing any more: their task broke off");
+        }
+    });
     Ok(Served { addr, handle, access: FirstAdministrator(app) })
 }
 

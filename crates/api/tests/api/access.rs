@@ -17,6 +17,7 @@ use std::time::Duration;
 fn ask(rule: &Rule, id: CampaignId) -> Ask {
     let path = match rule.path {
         "/v1/tokens/{id}" => "/v1/tokens/00000001".to_owned(),
+        hook if hook.starts_with("/v1/webhooks/") => hook.replace("{id}", "0000000000000001"),
         // Figures of a campaign that is there would not end.
         live if live.ends_with("/live") => fill(live, CampaignId::random()),
         path => fill(path, id),

@@ -206,7 +206,8 @@ impl Subject for Opened {
                     devices: tables.clone(),
                     fleet: tables.clone(),
                     audit: tables.clone(),
-                    tokens: tables,
+                    tokens: tables.clone(),
+                    webhooks: tables,
                     ..self.backend.clone()
                 };
             }

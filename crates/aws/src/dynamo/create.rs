@@ -15,9 +15,10 @@ pub(super) const DEVICES: &str = "devices";
 pub(super) const FLEET: &str = "fleet";
 pub(super) const AUDIT: &str = "audit";
 pub(super) const ACCESS: &str = "access";
+pub(super) const WEBHOOKS: &str = "webhooks";
 
 /// Every table.
-const ALL: [&str; 6] = [CAMPAIGNS, LEDGER, DEVICES, FLEET, AUDIT, ACCESS];
+const ALL: [&str; 7] = [CAMPAIGNS, LEDGER, DEVICES, FLEET, AUDIT, ACCESS, WEBHOOKS];
 
 /// A new table takes some seconds on AWS, and none on a stand-in.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -33,9 +34,9 @@ pub struct CreateError {
     pub why: String,
 }
 
-/// The six tables' names.
+/// The seven tables' names.
 #[must_use]
-pub fn names(prefix: &str) -> [String; 6] {
+pub fn names(prefix: &str) -> [String; 7] {
     ALL.map(|table| format!("{prefix}-{table}"))
 }
 
@@ -49,7 +50,7 @@ pub async fn create_tables(client: &Client, prefix: &str) -> Result<(), CreateEr
         let failed = |why: String| CreateError { table: table.clone(), why };
         create(client, &table, sorted).await.map_err(failed)?;
         until_active(client, &table).await.map_err(failed)?;
-        if matches!(name, LEDGER | FLEET) {
+        if matches!(name, LEDGER | FLEET | WEBHOOKS) {
             expire(client, &table).await.map_err(failed)?;
         }
     }

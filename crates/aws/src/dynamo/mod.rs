@@ -1,4 +1,4 @@
-//! The tables on DynamoDB: campaigns, ledger, devices, fleet, audit trail and access tokens, one table each. docs/aws.md has their keys,
+//! The tables on DynamoDB: campaigns, ledger, devices, fleet, audit trail, access tokens and webhooks, one table each. docs/aws.md has their keys,
 //! sizes and rates, and why no key gets hot.
 //!
 //! Everything is read strongly consistently, and what several processes change is written under a condition.
@@ -15,6 +15,7 @@ mod ledger;
 mod shards;
 mod table;
 mod tokens;
+mod webhooks;
 
 pub use create::{CreateError, create_tables, names};
 
@@ -38,7 +39,7 @@ const PATIENCE_BULK: Duration = Duration::from_secs(30);
 /// worker claims when it drains a hundredth of 4M users in 5 s; and each needs a connection.
 const IN_FLIGHT: usize = 64;
 
-/// The tables of one prefix, and the ports on them: `Arc<Tables>` is each of the six.
+/// The tables of one prefix, and the ports on them: `Arc<Tables>` is each of the seven.
 pub struct Tables {
     campaigns: Table,
     ledger: Table,
@@ -46,6 +47,7 @@ pub struct Tables {
     fleet: Table,
     audit: Table,
     access: Table,
+    webhooks: Table,
     /// Batches whose record this process wrote last.
     held: Held,
     /// Which of the copies of the hot items this process reads.
@@ -78,6 +80,7 @@ impl Tables {
             fleet: table("the fleet's table", create::FLEET, PATIENCE),
             audit: table("the audit trail", create::AUDIT, PATIENCE),
             access: table("the table of tokens", create::ACCESS, PATIENCE),
+            webhooks: table("the table of webhooks", create::WEBHOOKS, PATIENCE),
             held: Held::default(),
             copy: rand::rng().random_range(0..COPIES),
             day: Mutex::default(),

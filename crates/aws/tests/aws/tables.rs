@@ -16,7 +16,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-const OF_TABLES: [&str; 6] = ["campaigns.", "ledger.", "devices.", "fleet.", "audit.", "tokens."];
+const OF_TABLES: [&str; 7] =
+    ["campaigns.", "ledger.", "devices.", "fleet.", "audit.", "tokens.", "webhooks."];
 
 /// The stand-in as configuration.
 pub(crate) fn config() -> AwsConfig {
@@ -80,6 +81,7 @@ impl Subject for Opened {
             fleet: self.tables.clone(),
             audit: self.tables.clone(),
             tokens: self.tables.clone(),
+            webhooks: self.tables.clone(),
             ..MemoryParts::new(Arc::new(SystemClock::default())).backend()
         }
     }

@@ -6,12 +6,14 @@ mod objects;
 mod queue;
 mod tables;
 mod tokens;
+mod webhooks;
 
 pub use ledger::LedgerFault;
 pub use objects::ObjectFault;
 pub use queue::QueueFault;
 pub use tables::{AuditFault, CampaignFault, DeviceFault, FleetFault};
 pub use tokens::TokenFault;
+pub use webhooks::WebhookFault;
 
 use crate::memory::{MemoryParts, MemorySubject};
 use crate::suite::{Factory, Subject, Which};
@@ -40,6 +42,8 @@ pub enum Fault {
     Audit(AuditFault),
     /// In its access tokens.
     Tokens(TokenFault),
+    /// In its webhooks, or their log.
+    Webhooks(WebhookFault),
     /// It forgets everything at a restart.
     ForgetsAll,
 }
@@ -60,7 +64,8 @@ pub fn all() -> Vec<Broken> {
     let ledgers = ledger::FAULTS.iter().map(|(f, breaks)| Broken { fault: Fault::Ledger(*f), breaks });
     let objects = objects::FAULTS.iter().map(|(f, breaks)| Broken { fault: Fault::Objects(*f), breaks });
     let forgets = Broken { fault: Fault::ForgetsAll, breaks: FORGOTTEN };
-    queues.chain(ledgers).chain(objects).chain(tables::all()).chain(tokens::all()).chain([forgets]).collect()
+    let records = tables::all().into_iter().chain(tokens::all()).chain(webhooks::all());
+    queues.chain(ledgers).chain(objects).chain(records).chain([forgets]).collect()
 }
 
 const FORGOTTEN: &[&str] = &[
@@ -77,6 +82,7 @@ const FORGOTTEN: &[&str] = &[
     "fleet.restart",
     "audit.restart",
     "tokens.restart",
+    "webhooks.restart",
 ];
 
 struct BrokenSubject {
@@ -119,6 +125,9 @@ pub fn wrap(fault: Fault, parts: &MemoryParts) -> Backend {
         Fault::Audit(f) => Backend { audit: Arc::new(tables::BrokenAudit(f, parts.audit.clone())), ..whole },
         Fault::Tokens(f) => {
             Backend { tokens: Arc::new(tokens::BrokenTokens(f, parts.tokens.clone())), ..whole }
+        }
+        Fault::Webhooks(f) => {
+            Backend { webhooks: Arc::new(webhooks::BrokenWebhooks(f, parts.webhooks.clone())), ..whole }
         }
         Fault::ForgetsAll => whole,
     }

@@ -44,6 +44,9 @@ calls! {
     FleetCounters = "fleet.counters",
     AuditAppend = "audit.append", AuditList = "audit.list",
     TokensPutNew = "tokens.put_new", TokensUpdate = "tokens.update", TokensGet = "tokens.get", TokensList = "tokens.list",
+    WebhooksPutNew = "webhooks.put_new", WebhooksUpdate = "webhooks.update", WebhooksRemove = "webhooks.remove",
+    WebhooksGet = "webhooks.get", WebhooksList = "webhooks.list", WebhooksPutDelivery = "webhooks.put_delivery",
+    WebhooksUpdateDelivery = "webhooks.update_delivery", WebhooksDeliveries = "webhooks.deliveries",
 }
 
 #[derive(Default)]

@@ -11,6 +11,7 @@ mod ledger;
 mod objects;
 mod queue;
 mod tables;
+mod webhooks;
 
 pub use clock::TokioClock;
 pub use devices::MemoryDevices;
@@ -20,6 +21,7 @@ pub use ledger::MemoryLedger;
 pub use objects::MemoryObjects;
 pub use queue::MemoryQueue;
 pub use tables::{MemoryAudit, MemoryCampaigns, MemoryFleet, MemoryTokens};
+pub use webhooks::MemoryWebhooks;
 
 use common::ports::Backend;
 use common::queue::Rules;
@@ -54,6 +56,8 @@ pub struct MemoryParts {
     pub audit: Arc<MemoryAudit>,
     /// Access tokens.
     pub tokens: Arc<MemoryTokens>,
+    /// Webhooks, and their log.
+    pub webhooks: Arc<MemoryWebhooks>,
     /// Makes calls fail, and counts them.
     pub faults: Faults,
 }
@@ -75,6 +79,7 @@ impl MemoryParts {
             fleet: Arc::new(MemoryFleet::new(faults.clone())),
             audit: Arc::new(MemoryAudit::new(faults.clone())),
             tokens: Arc::new(MemoryTokens::new(faults.clone())),
+            webhooks: Arc::new(MemoryWebhooks::new(faults.clone())),
             faults,
         }
     }
@@ -92,6 +97,7 @@ impl MemoryParts {
             fleet: self.fleet.clone(),
             audit: self.audit.clone(),
             tokens: self.tokens.clone(),
+            webhooks: self.webhooks.clone(),
         }
     }
 

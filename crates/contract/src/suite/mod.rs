@@ -24,6 +24,7 @@ mod restart;
 mod shard_records;
 mod standard;
 mod tokens;
+mod webhooks;
 
 pub use bench::{Bench, Checked, Seen, Which};
 pub use report::{Report, Verdict, Violation};
@@ -173,6 +174,7 @@ pub fn rules() -> Vec<Rule> {
     all.extend(fleet::rules());
     all.extend(audit::rules());
     all.extend(tokens::rules());
+    all.extend(webhooks::rules());
     all.extend(restart::rules());
     all
 }

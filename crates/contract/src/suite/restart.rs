@@ -9,6 +9,7 @@ use super::make::{
     all_bodies, batch, body, campaign, claim, complete, draft, envelope, envelopes, grouped, row,
 };
 use super::tokens::{record as token, stored};
+use super::webhooks::{delivery, hook};
 use bytes::Bytes;
 use common::campaign::Campaign;
 use common::envelope::NewEnvelope;
@@ -66,6 +67,8 @@ pub(super) fn rules() -> Vec<Rule> {
             .restart(),
         Rule::new("audit.restart", "the audit trail outlives a restart", |b| Box::pin(audit(b))).restart(),
         Rule::new("tokens.restart", "tokens outlive a restart", |b| Box::pin(tokens(b))).restart(),
+        Rule::new("webhooks.restart", "webhooks and their log outlive a restart", |b| Box::pin(webhooks(b)))
+            .restart(),
     ]
 }
 
@@ -234,4 +237,18 @@ async fn tokens(b: &mut Bench) -> Checked {
     b.backend().tokens.put_new(&one).await?;
     b.restart().await?;
     stored(b, &one, "a token").await
+}
+
+async fn webhooks(b: &mut Bench) -> Checked {
+    let now = b.now();
+    let (kept, gone) = (hook(1, now), hook(2, now));
+    let told = delivery(&kept, campaign(), now, 0);
+    for one in [&kept, &gone] {
+        b.backend().webhooks.put_new(one).await?;
+    }
+    b.backend().webhooks.remove(gone.id).await?;
+    b.backend().webhooks.put_delivery(&told).await?;
+    b.restart().await?;
+    same("webhooks", &b.backend().webhooks.list().await?, &vec![kept.clone()])?;
+    same("the log", &b.backend().webhooks.deliveries(kept.id, now, 10).await?, &vec![told])
 }

@@ -2,6 +2,9 @@
 
 use common::access::TokenId;
 use common::ids::{BatchKey, CampaignId, ShardNo, WorkerId};
+use common::time::UnixMs;
+use common::webhook::{Delivery, HookId};
+use std::ops::RangeInclusive;
 
 /// The audit trail's.
 pub(super) const AUDIT: u8 = b'a';
@@ -9,6 +12,10 @@ pub(super) const AUDIT: u8 = b'a';
 pub(super) const CAMPAIGN: u8 = b'c';
 /// Campaigns by the time of their creation.
 pub(super) const CREATED: u8 = b'd';
+/// Webhooks'.
+pub(super) const HOOK: u8 = b'h';
+/// Deliveries to webhooks'.
+pub(super) const DELIVERY: u8 = b'm';
 /// Counter rows'.
 pub(super) const COUNTER: u8 = b'n';
 /// Shard records'.
@@ -55,6 +62,30 @@ pub(super) fn worker(worker: WorkerId) -> Vec<u8> {
 /// An access token's record.
 pub(super) fn token(id: TokenId) -> Vec<u8> {
     of(TOKEN, &[&id.0.to_be_bytes()])
+}
+
+/// A webhook's record.
+pub(super) fn hook(id: HookId) -> Vec<u8> {
+    of(HOOK, &[&id.0.to_be_bytes()])
+}
+
+/// A delivery: by webhook, then by time.
+pub(super) fn delivery(d: &Delivery) -> Vec<u8> {
+    delivery_of(d.hook, d.at, d.message.0)
+}
+
+fn delivery_of(hook: HookId, at: UnixMs, message: u128) -> Vec<u8> {
+    of(DELIVERY, &[&hook.0.to_be_bytes(), &signed(at.0), &message.to_be_bytes()])
+}
+
+/// A webhook's deliveries from this time on.
+pub(super) fn deliveries(hook: HookId, from: UnixMs) -> RangeInclusive<Vec<u8>> {
+    delivery_of(hook, from, 0)..=delivery_of(hook, UnixMs(i64::MAX), u128::MAX)
+}
+
+/// The time in a delivery's key.
+pub(super) fn delivery_at(key: &[u8]) -> Option<UnixMs> {
+    key.get(9..).and_then(<[u8]>::first_chunk).map(|at| UnixMs(unsigned(*at)))
 }
 
 /// A worker's counts of one second.

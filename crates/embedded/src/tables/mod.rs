@@ -10,12 +10,14 @@ mod fleet;
 mod key;
 mod ledger;
 mod tokens;
+mod webhooks;
 
 pub(crate) use audit::AuditTable;
 pub(crate) use campaigns::CampaignTable;
 pub(crate) use fleet::FleetTable;
 pub(crate) use ledger::LedgerTable;
 pub(crate) use tokens::TokenTable;
+pub(crate) use webhooks::WebhookTable;
 
 use crate::lock::DirLock;
 use crate::sync::{GroupSync, blocking};

@@ -8,6 +8,7 @@ pub(crate) mod fleet;
 pub(crate) mod print;
 pub(crate) mod testers;
 mod watch;
+pub(crate) mod webhook;
 
 use crate::args::{Cli, Command};
 use crate::client::Client;
@@ -41,6 +42,7 @@ fn ask(client: &Client, command: Command, json: bool) -> anyhow::Result<bool> {
         Command::Preflight(args) => campaign::preflight(client, &args, json),
         Command::Receipts { campaign, user } => receipts(client, &campaign, &user, json),
         Command::Fleet(command) => fleet::run(client, &command, json),
+        Command::Webhook(command) => webhook::run(client, command, json),
         Command::Redrive(args) => fleet::redrive(client, &args, json),
         // The others were handled by whoever calls this.
         other => anyhow::bail!("`{other:?}` asks no server"),

@@ -1,6 +1,7 @@
 //! The configuration of `owl up`: a TOML file, flags on top, every fault reported at once.
 
 use anyhow::{Context, anyhow, bail};
+use api::WebhookConfig;
 use api::access::AccessConfig;
 use common::access::Token;
 use common::secret::Secret;
@@ -23,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) allowed_hosts: Vec<String>,
     /// Tokens, balancers, certificates.
     pub(crate) access: AccessConfig,
+    /// Where webhooks may go; when left out, to public addresses, and to this machine while the API listens only there.
+    pub(crate) webhooks: Option<WebhookConfig>,
     /// How long the console's button is held for a press, in milliseconds.
     pub(crate) press_hold_ms: u64,
     /// Where everything is kept.
@@ -46,6 +49,7 @@ impl Default for Config {
             allow_public: false,
             allowed_hosts: Vec::new(),
             access: AccessConfig::default(),
+            webhooks: None,
             press_hold_ms: api::ApiConfig::default().press_hold_ms,
             data_dir: PathBuf::from("owl-data"),
             fsync: false,

@@ -210,6 +210,10 @@ fn api_config(config: &Config) -> api::ApiConfig {
         allow_public: config.allow_public,
         allowed_hosts: config.allowed_hosts.clone(),
         access: config.access.clone(),
+        webhooks: config.webhooks.unwrap_or(api::WebhookConfig {
+            allow_loopback: config.listen.ip().is_loopback(),
+            ..api::WebhookConfig::default()
+        }),
         press_hold_ms: config.press_hold_ms,
         ..api::ApiConfig::default()
     }

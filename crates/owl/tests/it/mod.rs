@@ -7,3 +7,4 @@ mod once;
 mod runbook;
 mod support;
 mod testers;
+mod webhooks;

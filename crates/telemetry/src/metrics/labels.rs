@@ -32,6 +32,13 @@ labels! {
         Failed = "failed",
     }
 
+    /// What an attempt to send a message to a webhook came to.
+    Told = "told" {
+        Delivered = "delivered",
+        Again = "tried_again_later",
+        GivenUp = "given_up",
+    }
+
     /// What was done with envelopes.
     Event = "event" {
         Sent = "sent",
@@ -190,6 +197,10 @@ labels! {
         FirstSession = "/v1/session/first",
         Tokens = "/v1/tokens",
         Token = "/v1/tokens/{id}",
+        Webhooks = "/v1/webhooks",
+        Webhook = "/v1/webhooks/{id}",
+        WebhookLog = "/v1/webhooks/{id}/deliveries",
+        WebhookTest = "/v1/webhooks/{id}/test",
         Console = "/v1/console",
         None = "none",
     }

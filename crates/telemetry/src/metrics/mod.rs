@@ -16,6 +16,7 @@ metrics! {
     QUEUE_DEPTH: Gauge<(Queue, Place)> = "queue_depth", Count, Both, "Envelopes on a queue, as the reconciler last saw it.";
     DEAD_LETTERS: Gauge<Queue> = "dead_letters", Count, Both, "Envelopes in the dead-letter queue beside a queue, as the reconciler last saw it.";
     RECONCILER_FAILURES: Counter<()> = "reconciler_failures", Count, Both, "Steps of the reconciler that failed, in whole or for one campaign; each is tried again.";
+    WEBHOOK_ATTEMPTS: Counter<Told> = "webhook_attempts", Count, Both, "Attempts to send a message to a webhook, by what they came to.";
     AUDIT_LOST: Counter<()> = "audit_lost", Count, Both, "Audit entries that were not written.";
 
     // Queues and ledger (api and both workers)

@@ -1,10 +1,11 @@
-# The six tables, on demand. docs/aws.md states what is under which key, and why no key becomes hot.
+# The seven tables, on demand. docs/aws.md states what is under which key, and why no key becomes hot.
 
 locals {
   # sort: has a sort key `sk`. ttl: items carry `expires_at`. restore: point-in-time recovery.
   # own_key: encrypted under our KMS key. Not for those that the press and the sending need: DynamoDB asks KMS again
   # every few minutes, and a KMS that throttles or a key disabled by mistake must not stop a press. AWS's own key encrypts
-  # those at no charge. Devices (push tokens) and audit hold what is worth a key policy and a trail of its uses.
+  # those at no charge. Devices (push tokens), audit and webhooks (the secrets
+  # that messages are signed with) hold what is worth a key policy and a trail of its uses.
   tables = {
     campaigns = { sort = true, ttl = false, restore = true, own_key = false }
     ledger    = { sort = true, ttl = true, restore = true, own_key = false }
@@ -12,6 +13,7 @@ locals {
     fleet     = { sort = true, ttl = true, restore = false, own_key = false } # seconds old at most; rebuilt by the workers
     audit     = { sort = true, ttl = false, restore = true, own_key = true }
     access    = { sort = true, ttl = false, restore = true, own_key = false } # hashes of random bits: worth nothing to a reader
+    webhooks  = { sort = true, ttl = true, restore = true, own_key = true }
   }
 }
 

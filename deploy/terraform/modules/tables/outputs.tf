@@ -1,5 +1,5 @@
 output "arns" {
-  description = "Table ARNs by table (campaigns, ledger, devices, fleet, audit, access)."
+  description = "Table ARNs by table (campaigns, ledger, devices, fleet, audit, access, webhooks)."
   value       = { for key, table in aws_dynamodb_table.this : key => table.arn }
 }
 

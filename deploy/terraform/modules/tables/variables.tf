@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "kms_key_arn" {
-  description = "Key of the tables that hold personal data (devices, audit)."
+  description = "Key of the tables that hold personal data or secrets (devices, audit, webhooks)."
   type        = string
 }
 
@@ -14,13 +14,13 @@ variable "deletion_protection" {
 }
 
 variable "warm_throughput" {
-  description = "Units a second to be ready for at once, by table (campaigns, ledger, devices, fleet, audit, access). A table left out has AWS's start: 4,000 writes, 12,000 reads. Raising is charged once; AWS allows no lowering, so an applied value stays in this variable."
+  description = "Units a second to be ready for at once, by table (campaigns, ledger, devices, fleet, audit, access, webhooks). A table left out has AWS's start: 4,000 writes, 12,000 reads. Raising is charged once; AWS allows no lowering, so an applied value stays in this variable."
   type        = map(object({ read = number, write = number }))
   default     = {}
 
   validation {
-    condition     = alltrue([for table in keys(var.warm_throughput) : contains(["campaigns", "ledger", "devices", "fleet", "audit", "access"], table)])
-    error_message = "The tables are campaigns, ledger, devices, fleet, audit and access."
+    condition     = alltrue([for table in keys(var.warm_throughput) : contains(["campaigns", "ledger", "devices", "fleet", "audit", "access", "webhooks"], table)])
+    error_message = "The tables are campaigns, ledger, devices, fleet, audit, access and webhooks."
   }
 
   validation {

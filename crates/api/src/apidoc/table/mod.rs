@@ -6,6 +6,7 @@ mod fleet;
 mod live;
 mod pages;
 mod testers;
+mod webhooks;
 
 use super::operation::Operation;
 
@@ -24,6 +25,7 @@ pub(super) fn all() -> Vec<Group> {
         ("Testers", "A look at the content on one's own phones, before the press.", testers::operations()),
         ("Devices", "The device table.", fleet::devices()),
         ("Fleet", "The workers, dead letters, and who did what.", fleet::operations()),
+        ("Webhooks", "Others are told what happens.", webhooks::operations()),
         ("Access", "Sessions and tokens.", access::operations()),
         ("Health", "For load balancers and for Prometheus.", pages::health()),
         ("Pages", "For browsers.", pages::operations()),
