@@ -54,11 +54,11 @@ struct Receiver {
 
 impl Receiver {
     /// The first messages get these statuses, all others 204.
-    fn start(statuses: &[u16]) -> Self {
+    fn start(statuses: &'static [u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let messages: Arc<Mutex<Vec<Message>>> = Arc::default();
-        let (seen, mut statuses) = (Arc::clone(&messages), statuses.to_vec().into_iter());
+        let (seen, mut statuses) = (Arc::clone(&messages), statuses.iter().copied());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 // Whoever sends may be killed half-way.
