@@ -8,7 +8,7 @@ use common::ids::CampaignId;
 use common::ports::{PortError, Written};
 use common::webhook::delivery::TOLD_WITHIN;
 use common::webhook::{Event, HookId, MessageId, Webhook};
-use control::ControlError;
+use control::{ControlError, Tally};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,6 +20,8 @@ const LIST_EVERY: Duration = Duration::from_secs(10);
 const LIST_RARER_BY: Duration = Duration::from_millis(50);
 /// That many of the newest campaigns are looked at.
 const LOOK_BACK: usize = 200;
+/// The live figures are waited for no longer than this.
+const COUNTED_WITHIN: Duration = Duration::from_secs(1);
 /// Beyond so many, what was seen is forgotten; it costs a few writes that conflict.
 const REMEMBERED_MAX: usize = 10_000;
 
@@ -62,6 +64,8 @@ impl Notifier {
         if looks.list_at.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
+        // Also when something fails: nobody reads the presses' table in a loop.
+        looks.list_at = Some(Instant::now() + LIST_EVERY);
         let newest = self.backend().campaigns.list(LOOK_BACK).await?;
         let mut failed = Ok(());
         for campaign in &newest {
@@ -94,11 +98,8 @@ impl Notifier {
         hooks: &[&Webhook],
         looks: &mut Looks,
     ) -> Result<(), ControlError> {
-        let half = hooks.iter().any(|hook| hook.events.contains(&Event::Half));
-        let so_far = match half && is_moving(campaign) {
-            true => Some(self.control.so_far(campaign).await?),
-            false => None,
-        };
+        let half = is_moving(campaign) && hooks.iter().any(|hook| hook.events.contains(&Event::Half));
+        let so_far = if half { self.counted(campaign).await } else { None };
         let now = self.now();
         let recent = happened(campaign, so_far.as_ref(), now);
         let mut failed = Ok(());
@@ -123,6 +124,13 @@ impl Notifier {
         failed?;
         looks.noted.insert(campaign.id, campaign.version);
         Ok(())
+    }
+}
+
+impl Notifier {
+    /// The live figures, if they are to be had at once: no other message waits for them, and the next look asks again.
+    async fn counted(&self, campaign: &Campaign) -> Option<Tally> {
+        tokio::time::timeout(COUNTED_WITHIN, self.control.so_far(campaign)).await.ok()?.ok()
     }
 }
 

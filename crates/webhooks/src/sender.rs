@@ -26,6 +26,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
+/// An answer's body is waited for no longer than this.
+const BODY_MAX: Duration = Duration::from_secs(2);
 /// Of an answer's body no more is read.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// Of an answer's body so much is shown.
@@ -137,8 +139,11 @@ impl HttpSender {
         let answer = requests.send_request(request).await.map_err(broken)?;
         let status = answer.status();
         let retry_after = self.retry_after(answer.headers());
-        let text =
-            if status == StatusCode::NO_CONTENT { String::new() } else { read(answer.into_body()).await };
+        // The status has come and counts, also when the body has no end.
+        let text = match status {
+            StatusCode::NO_CONTENT => String::new(),
+            _ => tokio::time::timeout(BODY_MAX, read(answer.into_body())).await.unwrap_or_default(),
+        };
         Ok(Came::Answer { status: status.as_u16(), retry_after, text })
     }
 

@@ -60,7 +60,8 @@ impl Target {
         }
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        if host.is_empty() || port == 0 || authority.ends_with(':') {
+        let says_port = authority.rsplit_once(':').is_some_and(|(_, rest)| !rest.contains(']'));
+        if host.is_empty() || port == 0 || (says_port && uri.port_u16().is_none()) {
             return Err("names no host, or a port that is none".to_owned());
         }
         let path = uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
@@ -95,6 +96,19 @@ mod tests {
 
     const USUAL: WebhookConfig =
         WebhookConfig { allow_http: false, allow_private: false, allow_loopback: false };
+
+    #[test]
+    fn a_port_that_is_none_is_refused() {
+        for url in [
+            "https://example.com:99999/",
+            "https://example.com:/",
+            "https://example.com:0/",
+            "https://[::1]:70000/",
+        ] {
+            assert!(Target::parse(url, &USUAL).is_err(), "{url}");
+        }
+        assert_eq!(Target::parse("https://[2606:4700::1]/", &USUAL).map(|t| t.port), Ok(443));
+    }
 
     #[test]
     fn a_url_is_taken_apart() {

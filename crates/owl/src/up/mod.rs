@@ -211,7 +211,10 @@ fn api_config(config: &Config) -> api::ApiConfig {
         allowed_hosts: config.allowed_hosts.clone(),
         access: config.access.clone(),
         webhooks: config.webhooks.unwrap_or(api::WebhookConfig {
-            allow_loopback: config.listen.ip().is_loopback(),
+            // Behind a proxy, people from elsewhere would reach what listens here.
+            allow_loopback: config.listen.ip().is_loopback()
+                && config.access.trusted_proxies.is_empty()
+                && config.allowed_hosts.is_empty(),
             ..api::WebhookConfig::default()
         }),
         press_hold_ms: config.press_hold_ms,
