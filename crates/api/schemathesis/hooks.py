@@ -48,6 +48,14 @@ if TOKEN:
     REAL["id"] = set_up()
 
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(context, value):
+    """A list becomes a line for each of its things, anything else one line."""
+    if isinstance(value, bytes):
+        return value
+    return "\n".join(json.dumps(one) for one in (value if isinstance(value, list) else [value])).encode()
+
+
 @schemathesis.hook
 def before_call(context, case, **kwargs):
     number = next(calls)
