@@ -1,151 +1,23 @@
 //! `owl campaign`: from creation to report.
 
-use super::create::{ContentArgs, OptionArgs, parse_duration};
+mod args;
+
+use super::create::{ContentArgs, OptionArgs};
 use super::print;
 use crate::client::{Client, Kind};
 use crate::output;
 use crate::output::outln;
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
+pub(crate) use args::{ArmArgs, CampaignCommand, Id, PreflightArgs, PressArgs};
 use common::campaign::{Campaign, State};
 use common::fleet::Expected;
 use control::{ArmRequest, Preflight, Receipt, Report, Status};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// How often a command that waits looks again.
 const LOOK: Duration = Duration::from_millis(250);
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum CampaignCommand {
-    /// Create a campaign in draft.
-    Create {
-        /// Its name.
-        #[arg(long)]
-        name: String,
-        #[command(flatten)]
-        content: ContentArgs,
-        #[command(flatten)]
-        options: OptionArgs,
-    },
-    /// Change its name, content or deadline.
-    Edit {
-        /// Id, beginning of the id, or name.
-        campaign: String,
-        /// A new name.
-        #[arg(long)]
-        name: Option<String>,
-        #[command(flatten)]
-        content: ContentArgs,
-        #[command(flatten)]
-        options: OptionArgs,
-    },
-    /// Upload its audience: CSV with the header user_id, NDJSON, or one id a line; gzip and zstd by the file's ending.
-    Upload {
-        /// Id, beginning of the id, or name.
-        campaign: String,
-        /// The file.
-        file: PathBuf,
-        /// Return at once instead of waiting until the snapshot is built.
-        #[arg(long)]
-        no_wait: bool,
-    },
-    /// Freeze it, once every check is green: the button works from then on.
-    Arm(ArmArgs),
-    /// Take it back to ready.
-    Disarm(Id),
-    /// Send 1 % of the batches of an armed campaign (at least one batch), to look before the press. It reaches people.
-    Canary(Id),
-    /// Press the button.
-    Press(PressArgs),
-    /// Stop it: a build, an armed state, or the sending.
-    Abort(Id),
-    /// Send the rest, after a stop.
-    Resume(Id),
-    /// How it stands now.
-    Status {
-        /// Id, beginning of the id, or name.
-        campaign: String,
-        /// Follow it live until it is finished or stopped; with --json, a line for each look.
-        #[arg(long)]
-        watch: bool,
-    },
-    /// The exact books, from the ledger.
-    Report(Id),
-    /// A draft with the same content and options.
-    Clone {
-        /// Id, beginning of the id, or name.
-        campaign: String,
-        /// The copy's name.
-        #[arg(long)]
-        name: Option<String>,
-    },
-    /// Send it to a list of testers before the press, or see whether it could be sent.
-    Test(super::testers::TestArgs),
-    /// The newest campaigns.
-    List,
-    /// What the notification looks like for each gateway and locale.
-    Preview(Id),
-    /// What is in its snapshot: the manifest, or one batch of one shard.
-    Snapshot {
-        /// Id, beginning of the id, or name.
-        campaign: String,
-        /// Shard, counted from 0.
-        shard: Option<u16>,
-        /// Batch within the shard, counted from 0.
-        #[arg(default_value_t = 0)]
-        batch: u32,
-    },
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Id {
-    /// Id, beginning of the id, or name.
-    campaign: String,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ArmArgs {
-    /// Id, beginning of the id, or name.
-    campaign: String,
-    /// Interim workers that are expected [default: what was last asked of `owl fleet scale`, else 1].
-    #[arg(long)]
-    interim: Option<u32>,
-    /// Push workers that are expected [default: likewise].
-    #[arg(long)]
-    push: Option<u32>,
-    /// How many of a hundred of them suffice [default: 95].
-    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
-    percent: Option<u8>,
-    /// Override a check, with the reason: --override snapshot='older list is fine'. May be repeated.
-    #[arg(long = "override", value_name = "CHECK=REASON")]
-    overrides: Vec<String>,
-    /// How long to wait for the workers to load the snapshot.
-    #[arg(long, default_value = "20s", value_parser = parse_duration)]
-    wait: Duration,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct PressArgs {
-    /// Id, beginning of the id, or name.
-    campaign: String,
-    /// Wait until it is finished, and print the report.
-    #[arg(long)]
-    wait: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct PreflightArgs {
-    /// Id, beginning of the id, or name.
-    campaign: String,
-    /// Interim workers that are expected [default: what it was armed with, or what was last scaled, else 1].
-    #[arg(long)]
-    interim: Option<u32>,
-    /// Push workers that are expected.
-    #[arg(long)]
-    push: Option<u32>,
-}
 
 pub(crate) fn run(client: &Client, command: CampaignCommand, json: bool) -> anyhow::Result<bool> {
     match command {
