@@ -12,52 +12,40 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command
 }
 
+/// Steps that are one call of cargo.
+const CARGO: [(&str, &[&str]); 3] = [
+    ("fmt", &["fmt", "--all", "--check"]),
+    (
+        "clippy",
+        &["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "--deny", "warnings"],
+    ),
+    ("doc", &["doc", "--workspace", "--no-deps", "--locked"]),
+];
+
+/// A step that answers whether all is good.
+type Check = fn() -> anyhow::Result<bool>;
+
 /// Runs every step; all of them, also when an early one fails, so that one run shows everything.
 pub(crate) fn test(only: Option<&str>) -> anyhow::Result<bool> {
     system::prepare()?;
     let wanted = |name: &str| only.is_none_or(|part| name.contains(part));
     let mut failed = Vec::new();
-    let steps: [(&str, &[&str]); 3] = [
-        ("fmt", &["fmt", "--all", "--check"]),
-        (
-            "clippy",
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--all-features",
-                "--locked",
-                "--",
-                "--deny",
-                "warnings",
-            ],
-        ),
-        ("doc", &["doc", "--workspace", "--no-deps", "--locked"]),
-    ];
-    for (name, args) in steps.into_iter().filter(|(name, _)| wanted(name)) {
-        let began = Instant::now();
-        let good = cargo(args)
-            .env("RUSTDOCFLAGS", "--deny warnings")
-            .status()
-            .context("cannot run cargo")?
-            .success();
-        println!("{name}: {} in {} s", if good { "good" } else { "FAILED" }, began.elapsed().as_secs());
-        if !good {
+    for (name, args) in CARGO.into_iter().filter(|(name, _)| wanted(name)) {
+        if !by_cargo(name, args)? {
             failed.push(name);
         }
     }
-    if wanted("deny") && !deny()? {
-        failed.push("deny");
-    }
-    if wanted("dockerfile") && !crate::dockerfile::lint()? {
-        failed.push("dockerfile");
-    }
-    if wanted("terraform") && !crate::terraform::check()? {
-        failed.push("terraform");
-    }
-    // The tests need them, so they are installed for both.
-    if (wanted("standins") || wanted("tests")) && !crate::standins::standins()? {
-        failed.push("standins");
+    // The tests need the stand-ins, so they are installed for both.
+    let checks: [(&str, bool, Check); 4] = [
+        ("deny", wanted("deny"), deny),
+        ("dockerfile", wanted("dockerfile"), crate::dockerfile::lint),
+        ("terraform", wanted("terraform"), crate::terraform::check),
+        ("standins", wanted("standins") || wanted("tests"), crate::standins::standins),
+    ];
+    for (name, _, check) in checks.into_iter().filter(|(_, wanted, _)| *wanted) {
+        if !check()? {
+            failed.push(name);
+        }
     }
     let mut sum = Sum::default();
     if wanted("browser") {
@@ -76,6 +64,14 @@ pub(crate) fn test(only: Option<&str>) -> anyhow::Result<bool> {
         println!("failed steps: {}", failed.join(", "));
     }
     Ok(failed.is_empty())
+}
+
+fn by_cargo(name: &str, args: &[&str]) -> anyhow::Result<bool> {
+    let began = Instant::now();
+    let run = cargo(args).env("RUSTDOCFLAGS", "--deny warnings").status();
+    let good = run.context("cannot run cargo")?.success();
+    println!("{name}: {} in {} s", if good { "good" } else { "FAILED" }, began.elapsed().as_secs());
+    Ok(good)
 }
 
 /// The version of cargo-deny that is installed when there is none.
