@@ -42,7 +42,12 @@ export function testCard(campaign, after) {
       if (!['waiting', 'sending'].includes(report.state)) break;
       if (performance.now() > end) throw new Error('the test has no end: look at the fleet, then try again');
       await new Promise((again) => { setTimeout(again, LOOK_MS); });
-      report = await get(of(campaign.id, `/test/${report.test}`));
+      try {
+        report = await get(of(campaign.id, `/test/${report.test}`));
+      } catch (error) {
+        // It goes on whether it is seen or not: one failed look is no reason to send it again.
+        if (performance.now() > end) throw error;
+      }
     }
     say(report.sentence);
   }

@@ -134,6 +134,15 @@ impl Control {
         let (id, content) = (campaign.id, campaign.content_id);
         let envelope = TestEnvelope { campaign: id, test, content, dry_run, take_by, locales, body };
         self.backend.objects.put(&keys::asked(id, test), json(asked)?, PutMode::IfAbsent).await?;
+        let Err(error) = self.queue_test(&envelope).await else { return Ok(()) };
+        // It may be on the queue all the same: what is called failed is taken by nobody, and what was taken goes on.
+        match self.nobody_took(id, test, self.clock.now()).await?.worker {
+            Some(_) => Ok(()),
+            None => Err(error),
+        }
+    }
+
+    async fn queue_test(&self, envelope: &TestEnvelope) -> Result<(), ControlError> {
         let sent = self.backend.batches.send(&[NewEnvelope::plain(envelope.encode())]).await?;
         match sent.into_iter().next() {
             Some(EntryResult::Ok) => Ok(()),

@@ -226,7 +226,8 @@ impl Control {
         Ok(TestReport::new(campaign, test, asked, taken, outcomes.as_ref(), now))
     }
 
-    async fn nobody_took(
+    /// From now on nobody may take it, unless a worker has.
+    pub(super) async fn nobody_took(
         &self,
         campaign: CampaignId,
         test: TestId,

@@ -8,6 +8,7 @@ use common::ids::WorkerId;
 use common::limits::{RECEIVES_MAX, TEST_DONE_WITHIN, TEST_TAKEN_WITHIN};
 use common::ports::{Audit, Put, PutMode, Queue};
 use common::test_send::{ListName, Outcomes, Taken, TestEnvelope, TestId, Tester, Told, Verdict, keys};
+use contract::memory::Call;
 use control::{ControlError, Leave, RedriveRequest, TestReport, TestRequest, TestState, Who};
 use std::time::Duration;
 
@@ -141,6 +142,21 @@ async fn when_no_worker_takes_it_none_ever_will() {
         (late.state, late.sentence.as_str()),
         (TestState::Done, "nothing was sent: the content was changed")
     );
+}
+
+/// The queue's answer may be lost while the envelope is on it: whoever asks again must not reach people twice.
+#[tokio::test(start_paused = true)]
+async fn what_is_called_failed_is_taken_by_nobody() {
+    let stage = Stage::ready(10).await;
+    with_list(&stage).await;
+    stage.parts.faults.fail_next(Call::BatchesSend, 1);
+    assert!(stage.control.test(&who("marta"), stage.id, &to_list(false)).await.is_err());
+    let tests = format!("campaigns/{}/tests/", stage.id);
+    let known = stage.parts.backend().objects.list(&tests).await.unwrap();
+    let test = known.iter().find_map(|o| o.key.strip_prefix(&tests)?.strip_suffix("/asked.json")).unwrap();
+    let test: TestId = test.parse().unwrap();
+    assert_eq!(take(&stage, test).await, Put::Exists, "a worker that finds it all the same");
+    assert_eq!(look(&stage, test).await.state, TestState::NotTaken);
 }
 
 #[tokio::test(start_paused = true)]

@@ -151,7 +151,15 @@ fn over(client: &Client, mut report: TestReport) -> anyhow::Result<TestReport> {
             );
         }
         std::thread::sleep(LOOK);
-        report = client.get(&format!("/v1/campaigns/{}/test/{test}", report.campaign))?;
+        let path = format!("/v1/campaigns/{}/test/{test}", report.campaign);
+        match client.get(&path) {
+            Ok(news) => report = news,
+            // It goes on whether it is seen or not: whoever asked again would reach people twice.
+            Err(_) if Instant::now() < end => {}
+            Err(error) => {
+                return Err(error.context(format!("the test may have gone out; ask again at {path}")));
+            }
+        }
     }
     bar.finish_and_clear();
     Ok(report)
