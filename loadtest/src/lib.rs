@@ -4,3 +4,4 @@
 
 pub mod crowd;
 pub mod gateways;
+pub mod rehearse;

@@ -1,7 +1,7 @@
 //! The books: what the ledger says of every device, added up. Each term is counted by itself; none is what is left over.
 
 use crate::ids::{BatchKey, ShardNo};
-use crate::ledger::BatchRecord;
+use crate::ledger::{BatchRecord, ShardRecord};
 use crate::limits::LATE_MS;
 use crate::outcome::{Class, Outcome};
 use crate::time::UnixMs;
@@ -43,6 +43,32 @@ pub struct Books {
     pub accepted_by_ms: BTreeMap<i64, u64>,
     /// Accepted later than 5 s after the press, with the reason where the ledger shows one.
     pub late: Late,
+    /// When the steps before and after the gateways' answers were taken.
+    #[serde(default)]
+    pub steps: Steps,
+}
+
+/// When shards and batches passed each step on their way, by the ledger's records; what a canary did before the press is not
+/// among them. After a retry, a stop or a crash, a step counts as it was taken last (a claim: first).
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Steps {
+    /// Shards: their envelope was on the FIFO queue.
+    pub dispatched: Passed,
+    /// Shards: all their batches were on the batch queue.
+    pub expanded: Passed,
+    /// Batches: a push worker had claimed them.
+    pub claimed: Passed,
+    /// Batches: their outcomes were written into the ledger.
+    pub completed: Passed,
+}
+
+/// When one step was taken, by all that took it.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Passed {
+    /// Times from the press.
+    pub times: Times,
+    /// How many took it in each slot of time that is not empty ([`slot_begin`]).
+    pub by_ms: BTreeMap<i64, u64>,
 }
 
 /// Where the slot of a histogram begins that this time falls into: slots are 100 ms wide below 10 s, 1 s wide below a
@@ -70,6 +96,9 @@ pub struct Times {
     pub p99_ms: Option<i64>,
     /// The last.
     pub last_ms: Option<i64>,
+    /// The mean.
+    #[serde(default)]
+    pub mean_ms: Option<i64>,
 }
 
 /// Who was later than 5 s, and why.
@@ -106,7 +135,44 @@ pub struct BooksBuilder {
     books: Books,
     pressed_at: UnixMs,
     stopped: bool,
-    accepted_ms: BTreeMap<i64, u64>,
+    accepted: Counts,
+    dispatched: Counts,
+    expanded: Counts,
+    claimed: Counts,
+    completed: Counts,
+}
+
+/// How many, by millisecond from the press.
+#[derive(Debug, Default)]
+struct Counts(BTreeMap<i64, u64>);
+
+impl Counts {
+    fn add(&mut self, ms: i64) {
+        // What came before the press was a canary's.
+        if ms >= 0 {
+            *self.0.entry(ms).or_default() += 1;
+        }
+    }
+
+    fn passed(&self) -> Passed {
+        let total: u64 = self.0.values().sum();
+        let at = |share: f64| percentile(&self.0, total, share);
+        let mut by_ms = BTreeMap::new();
+        for (ms, n) in &self.0 {
+            *by_ms.entry(slot_begin(*ms)).or_default() += n;
+        }
+        let sum: i128 = self.0.iter().map(|(ms, n)| i128::from(*ms) * i128::from(*n)).sum();
+        let mean = sum.checked_div(total.into()).and_then(|mean| i64::try_from(mean).ok());
+        let times = Times {
+            first_ms: self.0.keys().next().copied(),
+            p50_ms: at(0.50),
+            p95_ms: at(0.95),
+            p99_ms: at(0.99),
+            last_ms: self.0.keys().next_back().copied(),
+            mean_ms: mean,
+        };
+        Passed { times, by_ms }
+    }
 }
 
 impl BooksBuilder {
@@ -114,7 +180,18 @@ impl BooksBuilder {
     /// or pending.
     #[must_use]
     pub fn new(pressed_at: UnixMs, stopped: bool) -> Self {
-        Self { books: Books::default(), pressed_at, stopped, accepted_ms: BTreeMap::new() }
+        let none = Counts::default;
+        let (accepted, dispatched, expanded, claimed, completed) = (none(), none(), none(), none(), none());
+        let books = Books::default();
+        Self { books, pressed_at, stopped, accepted, dispatched, expanded, claimed, completed }
+    }
+
+    /// Adds one shard's record.
+    pub fn shard(&mut self, record: &ShardRecord) {
+        self.dispatched.add(record.dispatched_at.0 - self.pressed_at.0);
+        if let Some(at) = record.expanded_at {
+            self.expanded.add(at.0 - self.pressed_at.0);
+        }
     }
 
     /// Adds one batch: its record, or, when nobody ever claimed it, what the snapshot says of its devices.
@@ -142,6 +219,10 @@ impl BooksBuilder {
 
     fn claimed(&mut self, key: BatchKey, record: &BatchRecord, now: UnixMs) {
         self.books.doubled_at_most += u64::from(record.doubled_at_most);
+        self.claimed.add(record.created_at.0 - self.pressed_at.0);
+        if record.completed_at.0 > 0 {
+            self.completed.add(record.completed_at.0 - self.pressed_at.0);
+        }
         let held = record.holder.is_some();
         for (place, (outcome, platform)) in record.outcomes().enumerate() {
             let (class, label) = match outcome {
@@ -185,7 +266,7 @@ impl BooksBuilder {
             self.books.before_press += 1;
             return;
         }
-        *self.accepted_ms.entry(ms).or_default() += 1;
+        self.accepted.add(ms);
         if ms <= LATE_MS {
             return;
         }
@@ -208,17 +289,13 @@ impl BooksBuilder {
     /// The books.
     #[must_use]
     pub fn finish(mut self) -> Books {
-        let total: u64 = self.accepted_ms.values().sum();
-        let at = |share: f64| percentile(&self.accepted_ms, total, share);
-        for (ms, n) in &self.accepted_ms {
-            *self.books.accepted_by_ms.entry(slot_begin(*ms)).or_default() += n;
-        }
-        self.books.times = Times {
-            first_ms: self.accepted_ms.keys().next().copied(),
-            p50_ms: at(0.50),
-            p95_ms: at(0.95),
-            p99_ms: at(0.99),
-            last_ms: self.accepted_ms.keys().next_back().copied(),
+        let Passed { times, by_ms } = self.accepted.passed();
+        (self.books.times, self.books.accepted_by_ms) = (times, by_ms);
+        self.books.steps = Steps {
+            dispatched: self.dispatched.passed(),
+            expanded: self.expanded.passed(),
+            claimed: self.claimed.passed(),
+            completed: self.completed.passed(),
         };
         self.books
     }

@@ -53,6 +53,7 @@ impl Control {
         let now = self.clock.now();
         let from = campaign.pressed_at().or(campaign.runs.first().map(|r| r.stamp.at)).unwrap_or(now);
         let mut reading = Reader { builder: BooksBuilder::new(from, stopped), held: 0, open: 0, now };
+        self.backend.ledger.shards(campaign.id).await?.iter().for_each(|shard| reading.builder.shard(shard));
         for (no, entry) in (0_u16..).map(ShardNo).zip(&manifest.shards) {
             let mut shard = None;
             let reads = stream::iter(buckets(no, entry.batches))

@@ -2,6 +2,7 @@
 
 use crate::commands::{access, campaign, devices, fleet, testers, webhook};
 use crate::demo::DemoArgs;
+use crate::rehearse::RehearseArgs;
 use crate::up::UpArgs;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "Examples:
   owl demo                                     the whole way, against gateways that cannot reach a phone
+  owl rehearse superbowl-4m                    the night itself, measured: pass or fail, and what limited it
   owl up --data-dir ./owl-data                 all roles in one process, API on http://127.0.0.1:8080
   owl login http://127.0.0.1:8080 CODE         the code that `owl up` printed: you are the first administrator
   owl token create --name Bea --role marketer  who may do what: docs/access.md
@@ -47,6 +49,8 @@ Exit status: 0 done, 1 failed, 2 usage.";
 pub(crate) enum Command {
     /// Go the whole way in one process against stand-in gateways, and prove that nobody was missed or doubled.
     Demo(Box<DemoArgs>),
+    /// Rehearse a night: a full press with measurements and faults, a report, pass or fail.
+    Rehearse(RehearseArgs),
     /// Run all roles in one process until stopped.
     Up(UpArgs),
     /// Sign in: with a token, a one-time code, or a sign-in link. The token is stored for this server.

@@ -9,7 +9,9 @@ mod logging;
 mod output;
 mod plan;
 mod process;
+mod rehearse;
 mod up;
+mod way;
 
 use clap::Parser;
 use std::process::ExitCode;

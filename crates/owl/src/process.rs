@@ -18,12 +18,26 @@ pub(crate) fn cpu_seconds(pid: Option<u32>) -> f64 {
 
 /// The most memory a process ever held, in bytes; 0 where there is no `/proc`. Nothing given is this process.
 pub(crate) fn peak_rss_bytes(pid: Option<u32>) -> u64 {
+    memory(pid, "VmHWM:")
+}
+
+/// The memory that a process holds, in bytes; 0 where there is no `/proc`.
+pub(crate) fn rss_bytes(pid: Option<u32>) -> u64 {
+    memory(pid, "VmRSS:")
+}
+
+fn memory(pid: Option<u32>, which: &str) -> u64 {
     let read = || {
         let status = std::fs::read_to_string(file(pid, "status")).ok()?;
-        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+        let line = status.lines().find_map(|l| l.strip_prefix(which))?;
         line.split_ascii_whitespace().next()?.parse::<u64>().ok()
     };
     read().unwrap_or(0) * 1024
+}
+
+/// Open files and connections of a process; 0 where there is no `/proc`.
+pub(crate) fn open_files(pid: Option<u32>) -> u64 {
+    std::fs::read_dir(file(pid, "fd")).map_or(0, |all| all.count() as u64)
 }
 
 /// Lets this process open as many files and connections as the system allows it: many systems begin at 1,024, and gateways,

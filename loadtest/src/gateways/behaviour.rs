@@ -153,7 +153,7 @@ impl Behaviour {
     }
 
     /// All faults of these settings, or nothing.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let shares = [
             ("dead_share", self.dead_share),
             ("bad_share", self.bad_share),

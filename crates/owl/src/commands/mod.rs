@@ -12,12 +12,13 @@ pub(crate) mod webhook;
 
 use crate::args::{Cli, Command};
 use crate::client::Client;
-use crate::{credentials, demo, output, up};
+use crate::{credentials, demo, output, rehearse, up};
 
 /// Runs a command. False is "done, and the answer is no".
 pub(crate) fn run(cli: Cli) -> anyhow::Result<bool> {
     match cli.command {
         Command::Demo(args) => demo::run(&args, cli.json),
+        Command::Rehearse(args) => rehearse::run(&args, cli.json),
         Command::Up(args) => up::run(&args, cli.json),
         Command::Gateways(args) => loadtest::gateways::run_blocking(*args).map(|()| true).map_err(Into::into),
         Command::Crowd => loadtest::crowd::run_blocking().map(|()| true).map_err(Into::into),

@@ -1,9 +1,9 @@
 //! While it sends: looks, and what is done to it in between.
 
-use super::stage::Stage;
 use super::stop::Stopped;
 use super::{Demo, LOOK};
 use crate::output;
+use crate::way::stage::Stage;
 use anyhow::bail;
 use common::campaign::State;
 use control::Status;
@@ -24,7 +24,7 @@ impl Demo<'_> {
         let mut blast = Blast::default();
         let waits = self.args.kill_at.is_some() || !self.args.stop_at.is_empty();
         loop {
-            let status: Status = self.client.get(&format!("/v1/campaigns/{id}/status"))?;
+            let status: Status = self.way.client.get(&format!("/v1/campaigns/{id}/status"))?;
             let settled = status.so_far.settled();
             bar.set_position(settled.min(devices));
             let kill_at = self.args.kill_at.filter(|_| blast.killed_at.is_none());
@@ -44,7 +44,9 @@ impl Demo<'_> {
                     let began = Instant::now();
                     apart.kill_and_start_again()?;
                     let (count, ms) = (output::count(settled), began.elapsed().as_millis());
-                    self.say.line(&format!("killed      kill -9 at {count} devices; up again after {ms} ms"));
+                    self.way
+                        .say
+                        .line(&format!("killed      kill -9 at {count} devices; up again after {ms} ms"));
                     blast.killed_at = Some(settled);
                 }
                 Stage::Here(running) if due => blast.stops.push(self.stop(id, settled, running)?),

@@ -3,35 +3,23 @@
 
 mod blast;
 mod crowd;
-mod gateways;
-mod generate;
-mod stage;
 mod stop;
 mod summary;
-mod verify;
 
-use crate::client::{Client, Kind};
-use crate::commands::campaign::built;
+use crate::client::Client;
 use crate::commands::create::parse_duration;
-use crate::commands::devices::imported;
 use crate::output;
-use crate::output::outln;
 use crate::up::{self, Running};
-use anyhow::{Context, bail};
+use crate::way::gateways::GatewayProcess;
+use crate::way::stage::{Apart, Stage};
+use crate::way::{Made, Say, Sent, Source, Way, verify};
+use anyhow::Context;
 use blast::Blast;
 use clap::Args;
-use common::campaign::{Campaign, State};
-use common::content::{Content, Text};
-use control::{ArmRequest, Preflight, Receipt, Report};
+use control::Report;
 use crowd::{Crowd, CrowdProcess};
-use gateways::GatewayProcess;
-use generate::Made;
-use serde_json::{Value, json};
-use stage::{Apart, Stage};
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 use summary::Summary;
 use tokio::runtime::Runtime;
 
@@ -119,11 +107,15 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> anyhow::Result<bool> {
             let round_trip = Duration::from_millis(args.round_trip_ms);
             Stage::Here(Box::new(up::start(&config.for_round_trip(round_trip))?))
         }
-        Some(_) => Stage::Apart(Box::new(Apart::start(&gateways.info, scratch.path(), &data_dir, &token)?)),
+        Some(_) => {
+            let apart = Apart::start(&gateways.info, scratch.path(), &data_dir, &token, Vec::new())?;
+            Stage::Apart(Box::new(apart))
+        }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let client = Client::new(&stage.url(), Some(token));
-    let demo = Demo { args, client: &client, gateways: &gateways, runtime: &runtime, say: &say };
+    let way = Way { client: &client, say };
+    let demo = Demo { args, way, gateways: &gateways, runtime: &runtime };
     let measured = demo.go(&stage)?;
     let running = stage.into_running()?;
     let done = demo.prove(measured, &running);
@@ -157,28 +149,12 @@ impl DemoArgs {
     }
 }
 
-/// Says what is being done, unless only JSON is wanted.
-struct Say {
-    quiet: bool,
-}
-
-impl Say {
-    fn line(&self, text: &str) {
-        if self.quiet {
-            eprintln!("{text}");
-        } else {
-            outln!("{text}");
-        }
-    }
-}
-
 struct Demo<'a> {
     args: &'a DemoArgs,
-    client: &'a Client,
+    way: Way<'a>,
     gateways: &'a GatewayProcess,
     /// For what is asked of the gateways.
     runtime: &'a Runtime,
-    say: &'a Say,
 }
 
 /// What was seen before anybody was asked for proof.
@@ -195,11 +171,20 @@ struct Measured {
 
 impl Demo<'_> {
     fn go(&self, stage: &Stage) -> anyhow::Result<Measured> {
-        self.import()?;
-        let campaign = self.create()?;
+        let args = self.args;
+        let made = Made { users: args.users };
+        let source = match (&args.devices, &args.audience) {
+            (Some(devices), Some(audience)) => Source::Files { devices, audience },
+            _ => Source::Made(made),
+        };
+        self.way.import(source)?;
+        let deadline = args.deadline;
+        let sent =
+            Sent { silent: args.empty_payload, deadline, shards: args.shards, batch_users: args.batch_users };
+        let campaign = self.way.create("demo", sent)?;
         let id = campaign.id.to_string();
-        let campaign = self.upload(&id)?;
-        let preload_ms = self.arm(&id)?;
+        let campaign = self.way.upload(&id, source)?;
+        let preload_ms = self.way.arm(&id)?;
         let mut crowd = self.gather(&id, stage)?;
         let cpu = (stage.cpu_seconds(), self.gateway_cpu()?);
         let receipt_ms = self.press(&id, crowd.as_mut())?;
@@ -208,7 +193,7 @@ impl Demo<'_> {
         let cpu = (stage.cpu_seconds() - cpu.0, self.gateway_cpu()? - cpu.1);
         let peak_rss = stage.peak_rss_bytes();
         let crowd = crowd.map(CrowdProcess::end).transpose()?;
-        let report = self.report(&id)?;
+        let report = self.way.report(&id)?;
         let build_ms = campaign.snapshot.map_or(0, |s| s.build_ms);
         Ok(Measured { report, cpu, peak_rss, receipt_ms, build_ms, preload_ms, blast, crowd })
     }
@@ -219,7 +204,7 @@ impl Demo<'_> {
         if presses == 0 && self.args.watchers == 0 {
             return Ok(None);
         }
-        CrowdProcess::start(self.client, &stage.url(), id, presses.into(), self.args.watchers.into())
+        CrowdProcess::start(self.way.client, &stage.url(), id, presses.into(), self.args.watchers.into())
             .map(Some)
     }
 
@@ -228,107 +213,20 @@ impl Demo<'_> {
         let crowd = crowd.map(CrowdProcess::press).transpose()?;
         if let Some(pressed) = crowd.filter(|pressed| pressed.presses > 0) {
             let (all, ms) = (output::count(pressed.presses as u64), pressed.max_us / 1000);
-            self.say.line(&format!("press       {all} at once (the slowest receipt after {ms} ms)"));
+            self.way.say.line(&format!("press       {all} at once (the slowest receipt after {ms} ms)"));
             return Ok(ms);
         }
-        let began = Instant::now();
-        let receipt: Receipt = self.client.post(&format!("/v1/campaigns/{id}/press"), &json!({}))?;
-        let receipt_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.say.line(&format!("press       {} (receipt after {receipt_ms} ms)", receipt.sentence));
-        Ok(receipt_ms)
+        self.way.press(id).map(|(_, ms)| ms)
     }
 
     /// Holds the gateways' journal against the snapshot.
     fn prove(&self, measured: Measured, running: &Running) -> anyhow::Result<Summary> {
-        let admin = &self.gateways.info.admin;
-        let verdict =
-            running.block_on(verify::verify(running.backend(), &measured.report.campaign, admin))?;
+        let admin = loadtest::gateways::AdminClient::new(&self.gateways.info.admin);
+        let verdict = running.block_on(async {
+            let journal = admin.journal().await.context("cannot read the gateways' journal")?;
+            verify::verify(running.backend(), &measured.report.campaign, &journal).await
+        })?;
         Ok(Summary::new(measured, verdict, self.gateways.info.mode, self.args))
-    }
-
-    fn import(&self) -> anyhow::Result<()> {
-        let began = Instant::now();
-        let answer: Value = match &self.args.devices {
-            Some(file) => self.client.post_stream(
-                "/v1/devices",
-                Kind::of_devices(file),
-                open(file, "importing devices")?,
-            )?,
-            None => {
-                let kind = Kind { content_type: "text/csv", encoding: None };
-                let bar = output::progress("importing devices", None);
-                let answer = self.client.post_stream(
-                    "/v1/devices",
-                    kind,
-                    bar.wrap_read(Made { users: self.args.users }.devices_csv()),
-                )?;
-                bar.finish_and_clear();
-                answer
-            }
-        };
-        if !self.say.quiet {
-            imported(&answer);
-        }
-        self.say.line(&format!("            imported in {} ms", began.elapsed().as_millis()));
-        Ok(())
-    }
-
-    fn create(&self) -> anyhow::Result<Campaign> {
-        let content = if self.args.empty_payload { Content::silent() } else { demo_content() };
-        let options = json!({
-            "deadline_ms": u64::try_from(self.args.deadline.as_millis()).unwrap_or(u64::MAX),
-            "shards": self.args.shards,
-            "batch_users": self.args.batch_users,
-        });
-        self.client.post("/v1/campaigns", &json!({ "name": "demo", "content": content, "options": options }))
-    }
-
-    fn upload(&self, id: &str) -> anyhow::Result<Campaign> {
-        let url = format!("/v1/campaigns/{id}/audience");
-        let _: Value = match &self.args.audience {
-            Some(file) => self.client.put_stream(&url, Kind::of(file), open(file, "uploading")?)?,
-            None => {
-                let kind = Kind { content_type: "text/csv", encoding: None };
-                self.client.put_stream(&url, kind, Made { users: self.args.users }.audience_csv())?
-            }
-        };
-        let campaign = built(self.client, id)?;
-        let Some(snapshot) = campaign.snapshot.as_ref().filter(|_| campaign.state == State::Ready) else {
-            bail!("the snapshot was not built: {}", campaign.failure.unwrap_or_default());
-        };
-        let (users, devices) = (output::count(snapshot.users), output::count(snapshot.device_count()));
-        let ms = snapshot.build_ms;
-        self.say.line(&format!(
-            "snapshot    {users} users, {devices} devices, {} batches, built in {ms} ms",
-            snapshot.batches
-        ));
-        Ok(campaign)
-    }
-
-    /// Arms, and answers how long the slowest worker took to load the snapshot.
-    fn arm(&self, id: &str) -> anyhow::Result<u64> {
-        let request = ArmRequest { wait_ms: 120_000, ..ArmRequest::default() };
-        let _: Campaign = self.client.post(&format!("/v1/campaigns/{id}/arm"), &json!(request))?;
-        let checks: Preflight = self.client.get(&format!("/v1/campaigns/{id}/preflight"))?;
-        let green = checks.checks.iter().filter(|c| c.light == control::Light::Green).count();
-        self.say.line(&format!("armed       {green} of {} checks are green", checks.checks.len()));
-        for warning in checks.warnings() {
-            self.say.line(&format!("            {warning}"));
-        }
-        let fleet: Value = self.client.get("/v1/fleet")?;
-        let ms = |w: &Value| (w["role"] == "interim").then(|| w["prepare_ms"].as_u64()).flatten();
-        Ok(fleet["workers"].as_array().into_iter().flatten().filter_map(ms).max().unwrap_or(0))
-    }
-
-    /// The report, once the dead tokens are written back.
-    fn report(&self, id: &str) -> anyhow::Result<Report> {
-        loop {
-            let report: Report = self.client.get(&format!("/v1/campaigns/{id}/report"))?;
-            if report.campaign.tokens_removed.is_some() {
-                return Ok(report);
-            }
-            std::thread::sleep(LOOK);
-        }
     }
 
     fn gateway_cpu(&self) -> anyhow::Result<f64> {
@@ -339,23 +237,4 @@ impl Demo<'_> {
         let admin = loadtest::gateways::AdminClient::new(&self.gateways.info.admin);
         self.runtime.block_on(admin.summary()).context("cannot reach the gateways' process")
     }
-}
-
-fn open(file: &Path, what: &str) -> anyhow::Result<impl Read> {
-    let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let size = opened.metadata()?.len();
-    Ok(output::progress(what, Some(size)).wrap_read(opened))
-}
-
-fn demo_content() -> Content {
-    let mut content = Content::english("Superb Owl", "Do your lesson. You know what happens if you don't.");
-    let text = |title: &str, body: &str| Text { title: title.to_owned(), body: body.to_owned() };
-    content.texts.insert(
-        "pt".to_owned(),
-        text("Superb Owl", "Faça sua lição. Você sabe o que acontece se não fizer."),
-    );
-    content
-        .texts
-        .insert("de".to_owned(), text("Superb Owl", "Mach deine Lektion. Du weißt, was sonst passiert."));
-    content
 }

@@ -3,18 +3,11 @@
 use super::{Demo, LOOK};
 use crate::output::{self, outln};
 use crate::up::Running;
+use crate::way::verify::{Against, held_against};
 use anyhow::{Context, ensure};
 use common::campaign::{Campaign, State};
-use common::envelope::BatchBody;
-use common::ids::{BatchNo, ShardNo};
-use common::ledger::BatchRecord;
-use common::limits::LEDGER_BUCKET;
-use common::outcome::{Class, Outcome};
-use common::ports::Backend;
-use common::snapshot::{Manifest, Shard, keys};
 use control::Status;
 use loadtest::gateways::AdminClient;
-use loadtest::gateways::journal::Journal;
 use serde::Serialize;
 use serde_json::json;
 use std::time::Duration;
@@ -93,14 +86,14 @@ impl Demo<'_> {
         if self.args.slow_reader {
             self.deaf(&admin, true)?;
         }
-        let stopping: Campaign = self.client.post(&format!("/v1/campaigns/{id}/abort"), &json!({}))?;
+        let stopping: Campaign = self.way.client.post(&format!("/v1/campaigns/{id}/abort"), &json!({}))?;
         let asked = stopping.stops.last().context("a stop that is not written down")?.stamp.at;
         if self.args.slow_reader {
             std::thread::sleep(DEAF_FOR);
             self.deaf(&admin, false)?;
         }
         let stopped = loop {
-            let status: Status = self.client.get(&format!("/v1/campaigns/{id}/status"))?;
+            let status: Status = self.way.client.get(&format!("/v1/campaigns/{id}/status"))?;
             if status.campaign.state == State::Stopped {
                 break status.campaign;
             }
@@ -112,19 +105,22 @@ impl Demo<'_> {
         let after = self.runtime.block_on(admin.summary())?;
         let journal = self.runtime.block_on(admin.journal())?;
         let found = running.block_on(held_against(running.backend(), &stopped, &journal))?;
+        let Against { accepted, ambiguous, differ } = found;
         let stopped_at = stopped.stops.last().and_then(|stop| stop.stopped_at).unwrap_or(asked);
         let last = i64::try_from(after.last_answer_unix_ms).unwrap_or(i64::MAX);
         let stop = Stopped {
             settled,
+            accepted,
+            ambiguous,
+            differ,
             gateway_accepted: after.accepted_devices,
             stopped_after_ms: stopped_at.0 - asked.0,
             last_answer_after_ms: last - asked.0,
             late_requests: after.requests - before.requests,
-            ..found
         };
         let (accepted, ms) = (output::count(stop.accepted), stop.stopped_after_ms);
-        self.say.line(&format!("stopped     at {accepted} devices, {ms} ms after the stop; resuming"));
-        let _: Campaign = self.client.post(&format!("/v1/campaigns/{id}/resume"), &json!({}))?;
+        self.way.say.line(&format!("stopped     at {accepted} devices, {ms} ms after the stop; resuming"));
+        let _: Campaign = self.way.client.post(&format!("/v1/campaigns/{id}/resume"), &json!({}))?;
         Ok(stop)
     }
 
@@ -132,45 +128,5 @@ impl Demo<'_> {
         let behaviour = self.runtime.block_on(admin.behaviour())?;
         let behaviour = loadtest::gateways::Behaviour { pause, ..behaviour };
         self.runtime.block_on(admin.set_behaviour(&behaviour)).context("cannot reach the gateways")
-    }
-}
-
-/// Ledger against journal, device by device.
-async fn held_against(backend: &Backend, campaign: &Campaign, journal: &Journal) -> anyhow::Result<Stopped> {
-    let snapshot = campaign.snapshot.as_ref().context("no snapshot")?;
-    let key = keys::manifest(campaign.id, snapshot.id);
-    let manifest: Manifest =
-        serde_json::from_slice(&backend.objects.get(&key, None).await?.context("no manifest")?)?;
-    let mut found = Stopped::default();
-    for (no, entry) in (0_u16..).map(ShardNo).zip(&manifest.shards) {
-        let key = keys::shard(campaign.id, no, entry.blake3);
-        let bytes = backend.objects.get(&key, None).await?.context("a shard is missing")?;
-        let shard = Shard::open(no, &bytes, entry.blake3)?;
-        for bucket in 0..shard.batches().div_ceil(LEDGER_BUCKET) {
-            let records = backend.ledger.bucket(campaign.id, no, bucket).await?;
-            let numbers = bucket * LEDGER_BUCKET..((bucket + 1) * LEDGER_BUCKET).min(shard.batches());
-            for number in numbers.map(BatchNo) {
-                let record = records.iter().find(|(n, _)| *n == number).map(|(_, record)| record);
-                found.batch(&shard.batch(number).unwrap_or_default(), record, journal);
-            }
-        }
-    }
-    Ok(found)
-}
-
-impl Stopped {
-    fn batch(&mut self, body: &[u8], record: Option<&BatchRecord>, journal: &Journal) {
-        for (place, device) in BatchBody::new(body).devices().enumerate() {
-            let outcome = record.and_then(|r| r.outcome(place)).unwrap_or(Outcome::Unsent);
-            let accepted = journal.lookup(device.target.hash()).is_some_and(|entry| entry.accepted > 0);
-            self.accepted += u64::from(outcome == Outcome::Accepted);
-            self.ambiguous += u64::from(outcome == Outcome::Ambiguous);
-            let differs = match outcome.class() {
-                Class::Accepted => !accepted,
-                Class::Ambiguous => false,
-                _ => accepted,
-            };
-            self.differ += u64::from(differs);
-        }
     }
 }

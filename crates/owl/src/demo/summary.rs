@@ -2,11 +2,11 @@
 
 use super::crowd::Crowd;
 use super::stop::{self, Stopped};
-use super::verify::Verdict;
 use super::{DemoArgs, Measured};
 use crate::commands::print;
 use crate::output::outln;
 use crate::output::{bytes, count};
+use crate::way::verify::Verdict;
 use control::Report;
 use loadtest::gateways::ServerKind;
 use serde::Serialize;

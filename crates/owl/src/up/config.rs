@@ -132,7 +132,8 @@ impl Config {
         let lanes = self.lanes.unwrap_or(defaults.lanes).max(1);
         let devices =
             usize::try_from(round_trip.as_millis()).unwrap_or(usize::MAX).saturating_mul(1_000) / lanes;
-        self.devices_in_flight = Some(devices.clamp(defaults.devices_in_flight, IN_FLIGHT_MAX));
+        let devices =
+            *self.devices_in_flight.get_or_insert(devices.clamp(defaults.devices_in_flight, IN_FLIGHT_MAX));
         // Each platform has about half of them; Apple allows 1,000 streams a connection, Google 100.
         let at_least = |connections: &mut u16, streams: usize| {
             *connections = (*connections)

@@ -55,6 +55,9 @@ pub(crate) struct UpArgs {
     /// End when standard input closes, as it does when whoever started this dies.
     #[arg(long, hide = true)]
     exit_on_stdin_close: bool,
+    /// Hold and open as much as it takes with gateways that answer after so many milliseconds.
+    #[arg(long, hide = true, value_name = "MS")]
+    round_trip_ms: Option<u64>,
 }
 
 impl UpArgs {
@@ -67,7 +70,10 @@ impl UpArgs {
         if let Some(file) = &self.stand_ins {
             config.use_stand_ins(file)?;
         }
-        Ok(config)
+        Ok(match self.round_trip_ms {
+            Some(ms) => config.for_round_trip(std::time::Duration::from_millis(ms)),
+            None => config,
+        })
     }
 }
 

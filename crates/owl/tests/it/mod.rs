@@ -4,6 +4,7 @@ mod demo;
 mod kill;
 mod night;
 mod once;
+mod rehearse;
 mod runbook;
 mod support;
 mod testers;

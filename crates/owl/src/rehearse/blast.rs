@@ -1,0 +1,213 @@
+//! While it sends: looks, and breaks what the scenario says.
+
+use super::stage::{LOOK, Room};
+use crate::output;
+use anyhow::{Context, bail, ensure};
+use common::campaign::{Campaign, State};
+use control::Status;
+use loadtest::gateways::Behaviour;
+use loadtest::rehearse::{Fault, Happened, Sample, What, When};
+use rustix::process::Signal;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// Looks may fail for so long: a process that was killed is being started again.
+const BLIND_AT_MOST: Duration = Duration::from_secs(60);
+/// After the deadline everything is settled within this.
+const SETTLES_WITHIN: Duration = Duration::from_secs(300);
+
+/// What was seen.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) samples: Vec<Sample>,
+    pub(super) happened: Vec<Happened>,
+    pub(super) wall_ms: i64,
+}
+
+/// Where a press stands.
+struct Blast<'a, 'b> {
+    room: &'a Room<'b>,
+    id: &'a str,
+    devices: u64,
+    pressed: Instant,
+    seen: Seen,
+    /// Not broken yet.
+    faults: Vec<Fault>,
+    /// The gateways as they are to be again, and when.
+    mends: Vec<(Instant, Behaviour)>,
+}
+
+impl Room<'_> {
+    /// Looks until it is done, and breaks things in between.
+    pub(super) fn watch(&self, id: &str, devices: u64) -> anyhow::Result<Seen> {
+        let faults = self.scenario.faults.clone();
+        let (pressed, seen) = (Instant::now(), Seen::default());
+        let mut blast = Blast { room: self, id, devices, pressed, seen, faults, mends: Vec::new() };
+        blast.until_done()?;
+        let missed: Vec<_> = blast.faults.iter().map(|fault| fault.what.label()).collect();
+        ensure!(
+            missed.is_empty(),
+            "it was over before `{}` was due: take more users, slower gateways, or an earlier `at`",
+            missed.join("`, `")
+        );
+        Ok(blast.seen)
+    }
+}
+
+impl Blast<'_, '_> {
+    fn until_done(&mut self) -> anyhow::Result<()> {
+        let bar = output::progress("sending", Some(self.devices));
+        let patience = self.room.scenario.campaign.deadline.0 + SETTLES_WITHIN;
+        loop {
+            let status = self.status()?;
+            self.seen.samples.push(sample(&status));
+            bar.set_position(status.so_far.settled().min(self.devices));
+            self.seen.wall_ms = self.ms();
+            match status.campaign.state {
+                State::Done => break,
+                State::Sending => {}
+                other => bail!("the campaign is {other:?}, and nobody here did that"),
+            }
+            ensure!(
+                self.pressed.elapsed() < patience,
+                "it is not done {} s after its deadline",
+                SETTLES_WITHIN.as_secs()
+            );
+            self.mend(false)?;
+            self.break_what_is_due(&status)?;
+            std::thread::sleep(LOOK);
+        }
+        bar.finish_and_clear();
+        self.mend(true)
+    }
+
+    /// How it stands, as soon as anybody answers.
+    fn status(&self) -> anyhow::Result<Status> {
+        let began = Instant::now();
+        loop {
+            match self.room.way.client.get(&format!("/v1/campaigns/{}/status", self.id)) {
+                Ok(status) => return Ok(status),
+                Err(error) if began.elapsed() > BLIND_AT_MOST => return Err(error),
+                Err(_) => std::thread::sleep(LOOK),
+            }
+        }
+    }
+
+    fn ms(&self) -> i64 {
+        i64::try_from(self.pressed.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn note(&mut self, what: String) {
+        let ms = self.ms();
+        self.room.way.say.line(&format!("{ms:>7} ms  {what}"));
+        self.seen.happened.push(Happened { ms, what });
+    }
+
+    /// Puts the gateways back as they were, where it is time (or at the end, whenever).
+    fn mend(&mut self, all: bool) -> anyhow::Result<()> {
+        let now = Instant::now();
+        while let Some(place) = self.mends.iter().position(|(at, _)| all || *at <= now) {
+            let (_, behaviour) = self.mends.remove(place);
+            self.room.gateways(&behaviour)?;
+            self.note("the gateways are as before".to_owned());
+        }
+        Ok(())
+    }
+
+    fn break_what_is_due(&mut self, status: &Status) -> anyhow::Result<()> {
+        let shares = self.faults.iter().any(|fault| matches!(fault.at, When::Percent(_)));
+        // The live counters are a second old at times: what the gateways answered is known at once.
+        let answered = if shares {
+            let said = self.room.gateways_say()?;
+            said.accepted_devices + said.rejected_devices
+        } else {
+            status.so_far.settled()
+        };
+        let (devices, elapsed) = (self.devices, self.pressed.elapsed());
+        let is_due = |fault: &Fault| match fault.at {
+            When::Percent(percent) => answered * 100 >= devices * u64::from(percent),
+            When::After(span) => elapsed >= span.0,
+        };
+        match self.faults.iter().position(is_due) {
+            Some(place) => {
+                let fault = self.faults.remove(place);
+                self.do_it(&fault, answered)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn do_it(&mut self, fault: &Fault, answered: u64) -> anyhow::Result<()> {
+        let (apart, at) = (self.room.apart, output::count(answered));
+        let lasts = fault.lasts.map_or(Duration::ZERO, |span| span.0);
+        match fault.what {
+            What::Kill => {
+                self.note(format!("kill -9 of all roles, at {at} devices"));
+                apart.kill_and_start_again()?;
+                self.note("all roles are up again".to_owned());
+            }
+            What::Terminate => {
+                self.note(format!("SIGTERM to all roles, at {at} devices"));
+                apart.end_and_start_again()?;
+                self.note("all roles are up again".to_owned());
+            }
+            What::Freeze => {
+                self.note(format!("all roles hang, at {at} devices"));
+                apart.signal(Signal::STOP)?;
+                std::thread::sleep(lasts);
+                apart.signal(Signal::CONT)?;
+                self.note("all roles go on".to_owned());
+            }
+            What::Stop => self.stop(lasts, &at)?,
+            What::DeafGateways => {
+                self.note(format!("the gateways read nothing, at {at} devices"));
+                let before = self.room.scenario.gateways.clone();
+                self.room.gateways(&Behaviour { pause: true, ..before.clone() })?;
+                self.mends.push((Instant::now() + lasts, before));
+            }
+            What::Gateways => {
+                let before = self.room.scenario.gateways.clone();
+                self.room.gateways(&fault.changed(&before).map_err(anyhow::Error::msg)?)?;
+                let set: Vec<_> = fault.set.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+                self.note(format!("the gateways change, at {at} devices: {}", set.join(", ")));
+                if fault.lasts.is_some() {
+                    self.mends.push((Instant::now() + lasts, before));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops, waits for `stopped`, waits, resumes.
+    fn stop(&mut self, lasts: Duration, at: &str) -> anyhow::Result<()> {
+        let client = self.room.way.client;
+        let _: Campaign = client.post(&format!("/v1/campaigns/{}/abort", self.id), &json!({}))?;
+        self.note(format!("stopped by hand, at {at} devices"));
+        let stopped = loop {
+            let status = self.status()?;
+            match status.campaign.state {
+                State::Stopped => break status.campaign,
+                State::Stopping => std::thread::sleep(LOOK),
+                other => bail!("the campaign was {other:?} before it could be stopped: take a smaller `at`"),
+            }
+        };
+        let books = stopped.books.context("a stopped campaign without books")?;
+        let sum = books.accepted + books.rejected;
+        self.note(format!("stopped: {} sent, {} not", output::count(sum), output::count(books.aborted)));
+        std::thread::sleep(lasts);
+        let _: Campaign = client.post(&format!("/v1/campaigns/{}/resume", self.id), &json!({}))?;
+        self.note("resumed".to_owned());
+        Ok(())
+    }
+}
+
+fn sample(status: &Status) -> Sample {
+    let from = status.campaign.pressed_at().map_or(status.at.0, |at| at.0);
+    Sample {
+        ms: status.at.0 - from,
+        shard_queue: status.shard_queue.0 + status.shard_queue.1,
+        batch_queue: status.batch_queue.0,
+        batches_in_flight: status.batch_queue.1,
+        settled: status.so_far.settled(),
+    }
+}

@@ -1,0 +1,107 @@
+//! Reports, journals and `/proc`, as the figures of a rehearsal.
+
+use common::report;
+use control::Report;
+use loadtest::gateways::journal::Summary;
+use loadtest::rehearse::{Counted, Late, Machine, Passed, Pressed, Steps, Times, WorkerDid};
+
+/// Where this runs.
+pub(super) fn machine() -> Machine {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let after = |text: &str, key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let kb =
+        after(&read("/proc/meminfo"), "MemTotal").and_then(|kb| kb.split(' ').next()?.parse::<u64>().ok());
+    Machine {
+        cpu: after(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+        cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        memory_bytes: kb.unwrap_or(0) * 1024,
+        kernel: format!("{} {}", std::env::consts::OS, read("/proc/sys/kernel/osrelease").trim()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Now, in milliseconds since the Unix epoch.
+pub(super) fn unix_ms() -> u64 {
+    use common::time::{Clock as _, SystemClock};
+    u64::try_from(SystemClock::default().now().0).unwrap_or(0)
+}
+
+/// What the report says.
+pub(super) fn of(report: &Report) -> Pressed {
+    let b = &report.books;
+    Pressed {
+        users: report.users,
+        devices: b.devices,
+        counted: Counted {
+            accepted: b.accepted,
+            rejected: b.rejected,
+            expired: b.expired,
+            aborted: b.aborted,
+            ambiguous: b.ambiguous,
+            pending: b.pending,
+            doubled_at_most: b.doubled_at_most,
+            ..Counted::default()
+        },
+        by_outcome: b.by_outcome.clone(),
+        steps: Steps {
+            dispatched: passed(&b.steps.dispatched),
+            expanded: passed(&b.steps.expanded),
+            claimed: passed(&b.steps.claimed),
+            accepted: Passed { times: times(&b.times), by_ms: b.accepted_by_ms.clone() },
+            completed: passed(&b.steps.completed),
+        },
+        workers: report.workers.iter().map(worker).collect(),
+        late: late(&b.late),
+        ..Pressed::default()
+    }
+}
+
+/// What the gateways' journal says as a whole: every press is held against it by its sums, the last one device by device too.
+pub(super) fn journal(counted: &mut Counted, said: &Summary) {
+    counted.seen = said.accepted_devices;
+    counted.doubled = said.duplicates;
+    let unsure = counted.ambiguous;
+    let unseen = counted.accepted.saturating_sub(said.accepted_devices);
+    let unknown = said.accepted_devices.saturating_sub(counted.accepted + unsure);
+    counted.lost = unseen + unknown;
+}
+
+fn passed(passed: &report::Passed) -> Passed {
+    Passed { times: times(&passed.times), by_ms: passed.by_ms.clone() }
+}
+
+fn times(t: &report::Times) -> Times {
+    Times {
+        first_ms: t.first_ms,
+        p50_ms: t.p50_ms,
+        p95_ms: t.p95_ms,
+        p99_ms: t.p99_ms,
+        last_ms: t.last_ms,
+        mean_ms: t.mean_ms,
+    }
+}
+
+fn worker(w: &control::WorkerFigures) -> WorkerDid {
+    WorkerDid {
+        worker: w.worker.to_string(),
+        devices: w.devices,
+        batches: w.batches,
+        p50_ms: w.p50_ms,
+        p99_ms: w.p99_ms,
+    }
+}
+
+fn late(late: &report::Late) -> Late {
+    let example =
+        |d: &report::LateDevice| format!("batch {}, place {}: {} ms: {}", d.batch, d.place, d.ms, d.why);
+    Late {
+        devices: late.devices,
+        waited_on_queue: late.waited_on_queue,
+        tried_again: late.tried_again,
+        slow_gateway: late.slow_gateway,
+        examples: late.examples.iter().map(example).collect(),
+    }
+}

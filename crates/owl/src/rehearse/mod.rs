@@ -1,0 +1,199 @@
+//! `owl rehearse`: a full press with measurements, pass or fail, against gateways that cannot reach a phone.
+
+mod blast;
+mod figures;
+mod stage;
+
+use crate::output::{self, count, outln};
+use crate::way::Say;
+use anyhow::{Context, anyhow};
+use clap::Args;
+use loadtest::rehearse::{self as rehearsal, Judged, READY, Rehearsal, Scenario, Times};
+use stage::Rehearsed;
+use std::path::{Path, PathBuf};
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  owl rehearse smoke                          does the whole way work here, and how fast is it?
+  owl rehearse superbowl-4m                   the night itself
+  owl rehearse --list                         all ready scenarios
+  owl rehearse --print bad-night > mine.toml  a scenario of your own begins with a ready one
+  owl rehearse mine.toml --baseline rehearsals/mine-2026-02-01T20-14-03Z.json
+  owl rehearse ramp --json | jq '.presses[] | {users, last: .steps.accepted.times.last_ms}'
+
+Everything runs on this machine: all roles in one process, the stand-in gateways in another. docs/rehearsals.md says what a
+scenario can say, and how to read the page. Exit status: 0 all objectives hold, 1 one does not, 2 usage.")]
+pub(crate) struct RehearseArgs {
+    /// A ready scenario's name, or a file.
+    #[arg(required_unless_present_any = ["list", "print"])]
+    scenario: Option<String>,
+    /// Show the ready scenarios.
+    #[arg(long)]
+    list: bool,
+    /// Print a ready scenario, to change it.
+    #[arg(long, value_name = "NAME")]
+    print: Option<String>,
+    /// Users instead of the scenario's; several are a ramp.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    users: Vec<u64>,
+    /// Where the page and the figures are written.
+    #[arg(long, value_name = "DIR", default_value = "rehearsals")]
+    out: PathBuf,
+    /// The figures of an earlier rehearsal, to compare with.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+}
+
+/// Rehearses. False when an objective does not hold.
+pub(crate) fn run(args: &RehearseArgs, json: bool) -> anyhow::Result<bool> {
+    crate::logging::init(crate::logging::Form::Text, "warn");
+    if args.list {
+        return list(json);
+    }
+    if let Some(name) = &args.print {
+        outln!("{}", ready(name)?.trim_end());
+        return Ok(true);
+    }
+    let wanted = args.scenario.as_deref().unwrap_or_default();
+    let (name, text) = text(wanted)?;
+    let mut scenario = Scenario::parse(&text).map_err(|e| anyhow!("{wanted} is not a scenario: {e}"))?;
+    if !args.users.is_empty() {
+        scenario.audience.users.clone_from(&args.users);
+        let written = toml::to_string(&scenario).context("the scenario can't be written")?;
+        Scenario::parse(&written).map_err(|e| anyhow!("--users: {e}"))?;
+    }
+    let baseline = args.baseline.as_deref().map(read).transpose()?;
+    // What can't be written is known before the minutes that it takes.
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    let say = Say { quiet: json };
+    say.line(&format!("rehearsal: {name}. {}", scenario.about));
+    let mut done = Rehearsed { say, scenario: &scenario }.run()?;
+    (done.scenario, done.text) = (name, text);
+    if let Some(baseline) = &baseline {
+        done.compared = rehearsal::compare(baseline, &done);
+    }
+    let page = write(&done, &args.out)?;
+    if json {
+        output::json(&done)?;
+    } else {
+        print(&done);
+    }
+    say.line(&format!("report      {}", page.display()));
+    Ok(done.passed)
+}
+
+fn list(json: bool) -> anyhow::Result<bool> {
+    let about = |text: &str| Scenario::parse(text).map(|s| s.about).map_err(anyhow::Error::from);
+    if json {
+        let all: anyhow::Result<Vec<_>> = READY
+            .iter()
+            .map(|(name, text)| Ok(serde_json::json!({ "name": name, "about": about(text)? })))
+            .collect();
+        output::json(&all?)?;
+        return Ok(true);
+    }
+    for (name, text) in READY {
+        outln!("{name:14} {}", about(text)?);
+    }
+    Ok(true)
+}
+
+fn ready(name: &str) -> anyhow::Result<&'static str> {
+    rehearsal::ready(name).with_context(|| {
+        let names: Vec<_> = READY.iter().map(|(name, _)| *name).collect();
+        format!("there is no ready scenario `{name}`; there are {}", names.join(", "))
+    })
+}
+
+/// A scenario's name and text: a ready one's, or a file's.
+fn text(wanted: &str) -> anyhow::Result<(String, String)> {
+    if let Some(text) = rehearsal::ready(wanted) {
+        return Ok((wanted.to_owned(), text.to_owned()));
+    }
+    let file = Path::new(wanted);
+    if !file.exists() && !wanted.contains(['/', '.']) {
+        ready(wanted)?;
+    }
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {wanted}"))?;
+    let name = file.file_stem().map_or_else(|| wanted.to_owned(), |stem| stem.to_string_lossy().into_owned());
+    Ok((name, text))
+}
+
+fn read(file: &Path) -> anyhow::Result<Rehearsal> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| {
+        format!("{} holds no figures of a rehearsal (the .json beside a page does)", file.display())
+    })
+}
+
+/// Writes the page, and the figures beside it. Answers where the page is.
+fn write(done: &Rehearsal, out: &Path) -> anyhow::Result<PathBuf> {
+    let began = std::time::UNIX_EPOCH + std::time::Duration::from_millis(done.began_unix_ms);
+    let at = humantime::format_rfc3339_seconds(began).to_string().replace(':', "-");
+    let stem = format!("{}-{at}", done.scenario);
+    let (page, figures) = (out.join(format!("{stem}.html")), out.join(format!("{stem}.json")));
+    let fail = |file: &Path| format!("cannot write {}", file.display());
+    std::fs::write(&page, rehearsal::page(done)).with_context(|| fail(&page))?;
+    std::fs::write(&figures, serde_json::to_vec_pretty(done)?).with_context(|| fail(&figures))?;
+    Ok(page)
+}
+
+/// For people.
+fn print(done: &Rehearsal) {
+    for (number, p) in (1..).zip(&done.presses) {
+        let t = &p.steps.accepted.times;
+        outln!();
+        outln!(
+            "press {number:<5} {} users, {} devices: half {}, 99 % {}, last {}; {} pushes/s, {:.2} us of our CPU each",
+            count(p.users),
+            count(p.devices),
+            ms(t.p50_ms),
+            ms(t.p99_ms),
+            ms(t.last_ms),
+            count(p.pushes_per_s()),
+            p.cpu_us_per_push()
+        );
+        for (name, passed) in p.steps.all() {
+            let Times { first_ms, p50_ms, last_ms, .. } = passed.times;
+            outln!(
+                "            {name:18} first {:>9}, half {:>9}, last {:>9}",
+                ms(first_ms),
+                ms(p50_ms),
+                ms(last_ms)
+            );
+        }
+        for sentence in &p.limits.sentences {
+            outln!("            {sentence}");
+        }
+        p.judged.iter().for_each(judged);
+    }
+    done.growth.iter().for_each(judged);
+    if !done.compared.is_empty() {
+        outln!();
+    }
+    for change in &done.compared {
+        let percent = change.percent().map_or_else(|| "new".to_owned(), |p| format!("{p:+.0} %"));
+        let (users, figure) = (count(change.users), &change.figure);
+        outln!(
+            "baseline    {users} users, {figure}: {:.2}, now {:.2} ({percent})",
+            change.before,
+            change.now
+        );
+    }
+    outln!();
+    outln!("{}", if done.passed { "PASSED      all objectives hold" } else { "FAILED" });
+}
+
+fn judged(j: &Judged) {
+    let verdict = if j.holds { "holds" } else { "DOES NOT HOLD" };
+    outln!("objective   {}: at most {}, measured {}: {verdict}", j.objective, j.at_most, j.measured);
+}
+
+fn ms(ms: Option<i64>) -> String {
+    ms.map_or_else(|| "never".to_owned(), |ms| format!("{} ms", count(ms.unsigned_abs())))
+}
+
+/// Nothing was pressed.
+fn nothing() -> anyhow::Error {
+    anyhow!("nothing was pressed")
+}

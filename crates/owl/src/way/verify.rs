@@ -1,0 +1,123 @@
+//! What the gateways' own journal says: for each device of the snapshot, whether it was accepted once, twice, or never
+//! got a final answer. The journal knows hashes of tokens; so does this.
+
+use anyhow::Context;
+use common::campaign::Campaign;
+use common::envelope::BatchBody;
+use common::ids::{BatchNo, ShardNo};
+use common::ledger::BatchRecord;
+use common::limits::LEDGER_BUCKET;
+use common::outcome::{Class, Outcome};
+use common::ports::Backend;
+use common::snapshot::{Manifest, Shard, keys};
+use loadtest::gateways::journal::Journal;
+use serde::Serialize;
+
+/// The journal, held against the snapshot.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct Verdict {
+    /// Devices of the snapshot with a final answer in the journal.
+    pub(crate) answered: u64,
+    /// Of these, accepted at least once.
+    pub(crate) accepted: u64,
+    /// Of these, accepted more than once.
+    pub(crate) duplicates: u64,
+    /// Devices of the snapshot without a final answer.
+    pub(crate) missing: u64,
+    /// Devices in the journal that are not in the snapshot.
+    pub(crate) strangers: u64,
+}
+
+/// Walks the snapshot, a shard at a time.
+pub(crate) async fn verify(
+    backend: &Backend,
+    campaign: &Campaign,
+    journal: &Journal,
+) -> anyhow::Result<Verdict> {
+    let snapshot = campaign.snapshot.as_ref().context("no snapshot")?;
+    let manifest =
+        backend.objects.get(&keys::manifest(campaign.id, snapshot.id), None).await?.context("no manifest")?;
+    let manifest: Manifest = serde_json::from_slice(&manifest)?;
+    let mut verdict = Verdict::default();
+    for (no, entry) in (0_u16..).map(ShardNo).zip(&manifest.shards) {
+        let key = keys::shard(campaign.id, no, entry.blake3);
+        let bytes = backend.objects.get(&key, None).await?.context("a shard is missing")?;
+        verdict.shard(&Shard::open(no, &bytes, entry.blake3)?, journal);
+    }
+    let heard = journal.entries().iter().filter(|e| e.accepted > 0 || e.rejected > 0).count() as u64;
+    verdict.strangers = heard.saturating_sub(verdict.answered);
+    Ok(verdict)
+}
+
+impl Verdict {
+    fn shard(&mut self, shard: &Shard, journal: &Journal) {
+        for number in (0..shard.batches()).map(BatchNo) {
+            let body = shard.batch(number).unwrap_or_default();
+            for device in BatchBody::new(&body).devices() {
+                match journal.lookup(device.target.hash()).map(|e| (e.accepted, e.rejected)) {
+                    None | Some((0, 0)) => self.missing += 1,
+                    Some((accepted, _)) => {
+                        self.answered += 1;
+                        self.accepted += u64::from(accepted > 0);
+                        self.duplicates += u64::from(accepted > 1);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Ledger against journal, device by device.
+pub(crate) async fn held_against(
+    backend: &Backend,
+    campaign: &Campaign,
+    journal: &Journal,
+) -> anyhow::Result<Against> {
+    let snapshot = campaign.snapshot.as_ref().context("no snapshot")?;
+    let key = keys::manifest(campaign.id, snapshot.id);
+    let manifest: Manifest =
+        serde_json::from_slice(&backend.objects.get(&key, None).await?.context("no manifest")?)?;
+    let mut found = Against::default();
+    for (no, entry) in (0_u16..).map(ShardNo).zip(&manifest.shards) {
+        let key = keys::shard(campaign.id, no, entry.blake3);
+        let bytes = backend.objects.get(&key, None).await?.context("a shard is missing")?;
+        let shard = Shard::open(no, &bytes, entry.blake3)?;
+        for bucket in 0..shard.batches().div_ceil(LEDGER_BUCKET) {
+            let records = backend.ledger.bucket(campaign.id, no, bucket).await?;
+            let numbers = bucket * LEDGER_BUCKET..((bucket + 1) * LEDGER_BUCKET).min(shard.batches());
+            for number in numbers.map(BatchNo) {
+                let record = records.iter().find(|(n, _)| *n == number).map(|(_, record)| record);
+                found.batch(&shard.batch(number).unwrap_or_default(), record, journal);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The ledger's word on each device, held against the gateways'.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Against {
+    /// Devices that the ledger calls accepted.
+    pub(crate) accepted: u64,
+    /// Devices of which nobody knows: written, never answered.
+    pub(crate) ambiguous: u64,
+    /// Devices about which they differ: called accepted and never heard of, or accepted and called otherwise.
+    pub(crate) differ: u64,
+}
+
+impl Against {
+    fn batch(&mut self, body: &[u8], record: Option<&BatchRecord>, journal: &Journal) {
+        for (place, device) in BatchBody::new(body).devices().enumerate() {
+            let outcome = record.and_then(|r| r.outcome(place)).unwrap_or(Outcome::Unsent);
+            let accepted = journal.lookup(device.target.hash()).is_some_and(|entry| entry.accepted > 0);
+            self.accepted += u64::from(outcome == Outcome::Accepted);
+            self.ambiguous += u64::from(outcome == Outcome::Ambiguous);
+            let differs = match outcome.class() {
+                Class::Accepted => !accepted,
+                Class::Ambiguous => false,
+                _ => accepted,
+            };
+            self.differ += u64::from(differs);
+        }
+    }
+}

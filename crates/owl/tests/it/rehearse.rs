@@ -1,0 +1,89 @@
+//! `owl rehearse`, small.
+
+use super::support::owl;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Output;
+
+fn rehearse(out: &Path, args: &[&str]) -> Output {
+    owl().args(["rehearse", "--json", "--out"]).arg(out).args(args).output().unwrap()
+}
+
+fn figures(out: &Output) -> Value {
+    let text = String::from_utf8_lossy(&out.stdout);
+    serde_json::from_str(text.lines().last().unwrap_or_default())
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out.stderr)))
+}
+
+fn file(dir: &Path, kind: &str) -> std::path::PathBuf {
+    let all = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    all.into_iter().find(|path| path.extension().is_some_and(|e| e == kind)).unwrap()
+}
+
+#[test]
+fn a_small_rehearsal_passes_names_its_bottleneck_and_leaves_a_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = rehearse(dir.path(), &["smoke", "--users", "3000"]);
+    let figures = figures(&out);
+    assert_eq!(out.status.code(), Some(0), "{figures}");
+    let press = &figures["presses"][0];
+    assert_eq!((figures["passed"].as_bool(), press["users"].as_u64()), (Some(true), Some(3_000)));
+    assert!(press["limits"]["sentences"][0].as_str().unwrap().starts_with("Bottleneck"), "{press}");
+    for step in ["dispatched", "expanded", "claimed", "accepted", "completed"] {
+        assert!(press["steps"][step]["times"]["last_ms"].is_i64(), "{step}: {press}");
+    }
+    let page = std::fs::read_to_string(file(dir.path(), "html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("Passed"), "the page shows pictures and the verdict");
+    // The same again, against what was just measured.
+    let baseline = file(dir.path(), "json");
+    let again = tempfile::tempdir().unwrap();
+    let out = rehearse(again.path(), &["smoke", "--users", "3000", "--baseline", baseline.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(0));
+    let compared = self::figures(&out)["compared"].as_array().unwrap().len();
+    assert!(compared > 3, "{compared} figures are compared");
+}
+
+/// A process that hangs, is killed, is ended, and somebody who stops: nobody is lost, and doubles are counted.
+#[test]
+fn a_bad_night_is_survived_and_what_was_asked_and_missed_is_status_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = dir.path().join("night.toml");
+    let text = "
+        about = 'small and bad'
+        audience.users = 6_000
+        gateways = { round_trip_ms = 300, dead_share = 0.02 }
+        fleet = { lanes = 1, devices_in_flight = 500 }
+        fault = [
+            { at = '5%', do = 'gateways', set = { unavailable_share = 0.3 }, for = '500ms' },
+            { at = '15%', do = 'freeze', for = '1s' },
+            { at = '30%', do = 'kill' },
+            { at = '50%', do = 'stop', for = '100ms' },
+            { at = '70%', do = 'terminate' },
+        ]
+        objectives = { doubled_in_flight = true, unreached = 1_000, last = '1ms' }";
+    std::fs::write(&scenario, text).unwrap();
+    let out = rehearse(dir.path(), &[scenario.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(1), "`last` can't hold: {}", String::from_utf8_lossy(&out.stderr));
+    let press = &figures(&out)["presses"][0];
+    let broken: Vec<_> = press["judged"].as_array().unwrap().iter().filter(|j| j["holds"] == false).collect();
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert_eq!(broken[0]["objective"], "last");
+    assert!(press["happened"].as_array().unwrap().len() >= 9, "{press}");
+}
+
+#[test]
+fn what_is_no_scenario_is_said_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = dir.path().join("bad.toml");
+    std::fs::write(&scenario, "about = 'x'\n[audience]\nuser = 3\n").unwrap();
+    let said = |args: &[&str]| {
+        let out = rehearse(dir.path(), args);
+        assert_eq!(out.status.code(), Some(1), "{args:?}");
+        String::from_utf8(out.stderr).unwrap()
+    };
+    assert!(said(&[scenario.to_str().unwrap()]).contains("line 3: unknown field `user`"));
+    assert!(said(&["smok"]).contains("there are smoke, "));
+    assert!(said(&["smoke", "--users", "0"]).contains("audience.users must be 1 to"));
+    assert!(said(&["smoke", "--baseline", scenario.to_str().unwrap()]).contains("holds no figures"));
+    assert_eq!(owl().arg("rehearse").output().unwrap().status.code(), Some(2));
+}

@@ -1,0 +1,173 @@
+//! Objectives against what was measured.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Objectives, Pressed, Span};
+
+/// One objective, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Its name, as in a scenario.
+    pub objective: String,
+    /// What was asked.
+    pub at_most: String,
+    /// What was measured.
+    pub measured: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+fn judged(objective: &str, at_most: String, measured: String, holds: bool) -> Judged {
+    Judged { objective: objective.to_owned(), at_most, measured, holds }
+}
+
+/// The objectives of one press.
+#[must_use]
+pub fn judge(objectives: &Objectives, pressed: &Pressed) -> Vec<Judged> {
+    let Objectives { receipt, p50, p95, p99, last, lost, doubled, doubled_in_flight, unreached, .. } =
+        objectives;
+    let times = &pressed.steps.accepted.times;
+    let timed = [
+        ("receipt", receipt, Some(pressed.receipt_ms)),
+        ("p50", p50, times.p50_ms),
+        ("p95", p95, times.p95_ms),
+        ("p99", p99, times.p99_ms),
+        ("last", last, times.last_ms),
+    ];
+    let mut all: Vec<Judged> =
+        timed.into_iter().filter_map(|(name, asked, ms)| asked.map(|asked| time(name, asked, ms))).collect();
+    let c = &pressed.counted;
+    let number = |name: &str, most: u64, n: u64| judged(name, most.to_string(), n.to_string(), n <= most);
+    all.push(number("lost", *lost, c.lost + c.pending + c.strangers));
+    all.push(if *doubled_in_flight {
+        let most = (*doubled).max(c.doubled_at_most);
+        judged("doubled", format!("{most} (in flight)"), c.doubled.to_string(), c.doubled <= most)
+    } else {
+        number("doubled", *doubled, c.doubled)
+    });
+    all.push(number("unreached", *unreached, c.expired + c.aborted + c.ambiguous));
+    let sum = c.accepted + c.rejected + c.expired + c.aborted + c.ambiguous + c.pending;
+    all.push(judged(
+        "the books add up",
+        pressed.devices.to_string(),
+        sum.to_string(),
+        sum == pressed.devices,
+    ));
+    if let Some(most) = objectives.cpu_us_per_push {
+        let us = pressed.cpu_us_per_push();
+        all.push(judged("cpu_us_per_push", format!("{most:.2}"), format!("{us:.2}"), us <= most));
+    }
+    all
+}
+
+fn time(name: &str, asked: Span, ms: Option<i64>) -> Judged {
+    let measured = ms.map_or_else(|| "nobody".to_owned(), |ms| format!("{ms} ms"));
+    judged(name, asked.to_string(), measured, ms.is_some_and(|ms| ms <= asked.ms()))
+}
+
+/// What must not grow from the second press to the last; the first one is when everything is made that stays.
+#[must_use]
+pub fn judge_growth(objectives: &Objectives, presses: &[Pressed]) -> Vec<Judged> {
+    let asked = objectives.memory_growth_percent.is_some() || objectives.open_files_growth.is_some();
+    let [_, second, .., last] = presses else {
+        let too_few = || judged("growth", "3 presses".to_owned(), presses.len().to_string(), false);
+        return asked.then(too_few).into_iter().collect();
+    };
+    let memory = objectives.memory_growth_percent.map(|most| {
+        let grown = percent(second.rss_bytes, last.rss_bytes);
+        let holds = grown <= f64::from(most);
+        judged("memory_growth_percent", most.to_string(), format!("{grown:+.1}"), holds)
+    });
+    let files = objectives.open_files_growth.map(|most| {
+        let grown = last.open_files.saturating_sub(second.open_files);
+        judged("open_files_growth", most.to_string(), grown.to_string(), grown <= u64::from(most))
+    });
+    memory.into_iter().chain(files).collect()
+}
+
+/// For people: a rounding error in the last digit does not matter.
+fn percent(from: u64, to: u64) -> f64 {
+    (to as f64 / from.max(1) as f64 - 1.0) * 100.0
+}
+
+impl Pressed {
+    /// Processor time of ours for each device that got an answer, in microseconds.
+    #[must_use]
+    pub fn cpu_us_per_push(&self) -> f64 {
+        self.cpu_seconds * 1e6 / (self.counted.accepted + self.counted.rejected).max(1) as f64
+    }
+
+    /// Accepted pushes a second, from the press to the last.
+    #[must_use]
+    pub fn pushes_per_s(&self) -> u64 {
+        let ms = self.steps.accepted.times.last_ms.filter(|ms| *ms > 0).map_or(1, i64::unsigned_abs);
+        self.counted.accepted * 1000 / ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rehearse::{Counted, Passed, Steps, Times};
+
+    fn pressed() -> Pressed {
+        let times = Times { p50_ms: Some(900), last_ms: Some(2_000), ..Times::default() };
+        Pressed {
+            devices: 100,
+            counted: Counted {
+                accepted: 98,
+                rejected: 2,
+                doubled: 1,
+                doubled_at_most: 5,
+                ..Counted::default()
+            },
+            steps: Steps { accepted: Passed { times, ..Passed::default() }, ..Steps::default() },
+            ..Pressed::default()
+        }
+    }
+
+    fn broken(objectives: &Objectives, pressed: &Pressed) -> Vec<String> {
+        judge(objectives, pressed).into_iter().filter(|j| !j.holds).map(|j| j.objective).collect()
+    }
+
+    #[test]
+    fn doubles_are_let_pass_only_where_the_ledger_counted_them() {
+        let strict = Objectives::default();
+        assert_eq!(broken(&strict, &pressed()), ["doubled"]);
+        let in_flight = Objectives { doubled_in_flight: true, ..Objectives::default() };
+        assert!(broken(&in_flight, &pressed()).is_empty());
+        let mut more = pressed();
+        more.counted.doubled = 6;
+        assert_eq!(broken(&in_flight, &more), ["doubled"]);
+    }
+
+    #[test]
+    fn what_was_never_measured_holds_no_objective() {
+        let span = Some(Span(std::time::Duration::from_secs(1)));
+        let asked = Objectives { p50: span, p99: span, last: span, doubled: 1, ..Objectives::default() };
+        assert_eq!(broken(&asked, &pressed()), ["p99", "last"]);
+        let mut lossy = pressed();
+        lossy.counted.accepted = 97;
+        lossy.counted.lost = 1;
+        assert_eq!(
+            broken(&Objectives { doubled: 1, ..Objectives::default() }, &lossy),
+            ["lost", "the books add up"]
+        );
+    }
+
+    #[test]
+    fn growth_is_seen_from_the_second_press_on() {
+        let asked = Objectives {
+            memory_growth_percent: Some(10),
+            open_files_growth: Some(2),
+            ..Objectives::default()
+        };
+        let press = |rss_bytes, open_files| Pressed { rss_bytes, open_files, ..Pressed::default() };
+        let holds =
+            |presses: &[Pressed]| judge_growth(&asked, presses).iter().map(|j| j.holds).collect::<Vec<_>>();
+        assert_eq!(holds(&[press(10, 1), press(100, 9), press(105, 10)]), [true, true]);
+        assert_eq!(holds(&[press(10, 1), press(100, 9), press(120, 12)]), [false, false]);
+        assert_eq!(holds(&[press(10, 1)]), [false]);
+        assert!(judge_growth(&Objectives::default(), &[]).is_empty());
+    }
+}

@@ -1,0 +1,153 @@
+//! Which stage limited a press. Over a whole press, what passes a stage waits in it for the mean of its leaving times less the
+//! mean of its entering times (Little's law: that mean is the stage's queue over its rate), whoever overtakes whom.
+
+use serde::{Deserialize, Serialize};
+
+use super::Pressed;
+
+/// The stages, longest first, and what that means.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// By the mean time that was spent in them.
+    pub stages: Vec<Stage>,
+    /// Share of all cores that were busy while it sent, ours and the gateways', 0 to 1.
+    pub busy: f64,
+    /// Share of what was busy that was the stand-in gateways' own.
+    pub gateways_share: f64,
+    /// What limited it, what would be next, and what to do, in plain sentences.
+    pub sentences: Vec<String>,
+}
+
+/// One stage on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// The mean time in it, in milliseconds.
+    pub mean_ms: i64,
+}
+
+const DISPATCH: &str = "press to FIFO queue";
+const EXPAND: &str = "expansion";
+const WAIT: &str = "batch queue";
+const GATEWAY: &str = "sending and gateways";
+const LEDGER: &str = "writing outcomes";
+
+/// Cores count as fully used from here on.
+const SATURATED: f64 = 0.85;
+
+/// What limited this press on a machine with so many cores.
+#[must_use]
+pub fn limits(pressed: &Pressed, cores: usize) -> Limits {
+    let s = &pressed.steps;
+    let mean = |passed: &super::Passed| passed.times.mean_ms;
+    let names = [DISPATCH, EXPAND, WAIT, GATEWAY, LEDGER];
+    let ends = [&s.dispatched, &s.expanded, &s.claimed, &s.accepted, &s.completed].map(mean);
+    let mut before = 0;
+    let mut stages = Vec::new();
+    for (name, end) in names.into_iter().zip(ends) {
+        // A step that nobody took takes no time: what follows is counted from the one before it.
+        let Some(end) = end else { continue };
+        stages.push(Stage { name: name.to_owned(), mean_ms: (end - before).max(0) });
+        before = before.max(end);
+    }
+    stages.sort_by_key(|stage| std::cmp::Reverse(stage.mean_ms));
+    let seconds = pressed.steps.completed.times.last_ms.unwrap_or(pressed.wall_ms).max(1) as f64 / 1000.0;
+    let used = pressed.cpu_seconds + pressed.gateway_cpu_seconds;
+    let busy = (used / (seconds * cores.max(1) as f64)).min(1.0);
+    let gateways_share = if used > 0.0 { pressed.gateway_cpu_seconds / used } else { 0.0 };
+    let sentences = if pressed.happened.is_empty() {
+        sentences(&stages, busy, gateways_share)
+    } else {
+        vec![
+            "Things were broken on purpose: the times show what that cost, and name no bottleneck."
+                .to_owned(),
+        ]
+    };
+    Limits { stages, busy, gateways_share, sentences }
+}
+
+fn sentences(stages: &[Stage], busy: f64, gateways_share: f64) -> Vec<String> {
+    let Some(first) = stages.first().filter(|stage| stage.mean_ms > 0) else {
+        return vec!["Nothing took long enough to be called a bottleneck.".to_owned()];
+    };
+    let mut all = vec![format!(
+        "Bottleneck: {}, {} ms in the mean. {}",
+        first.name,
+        first.mean_ms,
+        advice(&first.name)
+    )];
+    if let Some(next) = stages.get(1).filter(|stage| stage.mean_ms > 0) {
+        all.push(format!("Next: {}, {} ms.", next.name, next.mean_ms));
+    }
+    let percent = busy * 100.0;
+    all.push(if busy >= SATURATED {
+        format!(
+            "All cores were busy ({percent:.0} %), the stand-in gateways with {:.0} % of that: on this machine CPU is the limit, and the real gateways would not take their part of it.",
+            gateways_share * 100.0
+        )
+    } else {
+        format!("Cores were {percent:.0} % busy: CPU is not the limit; it is time spent waiting.")
+    });
+    all
+}
+
+fn advice(stage: &str) -> &'static str {
+    match stage {
+        DISPATCH => "Look at the API's calls to the FIFO queue.",
+        EXPAND => "More interim workers, or more shards for those that are there.",
+        WAIT => {
+            "Batches waited for a push worker with room: more push workers, more devices in flight for each, or more CPU."
+        }
+        GATEWAY => {
+            "The gateways' answers, our connections and streams to them, their quotas, or later tries."
+        }
+        _ => "The ledger's table: its latency and its throughput.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rehearse::{Passed, Steps, Times};
+
+    fn at(mean: i64) -> Passed {
+        let times = Times { mean_ms: Some(mean), last_ms: Some(mean * 2), ..Times::default() };
+        Passed { times, ..Passed::default() }
+    }
+
+    #[test]
+    fn the_longest_stage_is_named_with_the_next() {
+        let steps = Steps {
+            dispatched: at(10),
+            expanded: at(40),
+            claimed: at(900),
+            accepted: at(1_000),
+            completed: at(1_001),
+        };
+        let pressed = Pressed { steps, cpu_seconds: 2.0, gateway_cpu_seconds: 1.8, ..Pressed::default() };
+        let found = limits(&pressed, 2);
+        let order: Vec<_> = found.stages.iter().map(|s| (s.name.as_str(), s.mean_ms)).collect();
+        assert_eq!(order, [(WAIT, 860), (GATEWAY, 100), (EXPAND, 30), (DISPATCH, 10), (LEDGER, 1)]);
+        assert!(
+            found.sentences[0].contains(WAIT) && found.sentences[1].contains(GATEWAY),
+            "{:?}",
+            found.sentences
+        );
+        assert!(found.sentences[2].contains("95 %"), "{:?}", found.sentences);
+        assert!(limits(&pressed, 8).sentences[2].contains("not the limit"));
+    }
+
+    #[test]
+    fn where_things_were_broken_on_purpose_nothing_is_blamed() {
+        let happened = vec![crate::rehearse::Happened { ms: 5, what: "kill -9".to_owned() }];
+        let steps = Steps { dispatched: at(900), ..Steps::default() };
+        let pressed = Pressed { steps, happened, ..Pressed::default() };
+        assert!(limits(&pressed, 2).sentences[0].starts_with("Things were broken"));
+    }
+
+    #[test]
+    fn nothing_measured_names_nothing() {
+        assert_eq!(limits(&Pressed::default(), 2).stages, []);
+    }
+}

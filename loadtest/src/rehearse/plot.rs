@@ -1,0 +1,231 @@
+//! The pictures: SVG, as text, to stand in a page.
+
+use plotters::backend::SVGBackend;
+use plotters::chart::{ChartBuilder, SeriesLabelPosition};
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea as _};
+use plotters::element::{PathElement, Rectangle};
+use plotters::series::LineSeries;
+use plotters::style::{BLACK, Color as _, RGBColor, WHITE};
+
+use super::{Passed, Pressed, Sample};
+
+const SIZE: (u32, u32) = (860, 300);
+/// Told apart by people who see no red or green too (Okabe and Ito).
+const COLOURS: [RGBColor; 5] = [
+    RGBColor(0, 114, 178),
+    RGBColor(230, 159, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 86, 86),
+];
+
+type Fault = DrawingAreaErrorKind<std::io::Error>;
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// A picture, or why there is none.
+fn draw(paint: impl FnOnce(&Area<'_>) -> Result<(), Fault>) -> String {
+    let mut svg = String::new();
+    let drawn = {
+        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        area.fill(&WHITE).and_then(|()| paint(&area)).and_then(|()| area.present())
+    };
+    match drawn {
+        Ok(()) => svg,
+        Err(error) => format!("<p>no picture: {error}</p>"),
+    }
+}
+
+/// Devices accepted in each slot of time, a second's worth: bars.
+pub(super) fn throughput(accepted: &Passed) -> String {
+    let bars = rates(accepted);
+    let (end, top) = (end_s(accepted), bars.iter().map(|bar| bar.2).fold(1.0, f64::max) * 1.1);
+    draw(|area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(12)
+            .x_label_area_size(34)
+            .y_label_area_size(76)
+            .build_cartesian_2d(0.0..end, 0.0..top)?;
+        chart
+            .configure_mesh()
+            .x_desc("seconds from the press")
+            .y_desc("accepted a second")
+            .y_label_formatter(&|y| thousands(*y))
+            .draw()?;
+        let bar = |(from, to, rate): &(f64, f64, f64)| {
+            Rectangle::new([(*from, 0.0), (*to, *rate)], COLOURS[0].filled())
+        };
+        chart.draw_series(bars.iter().map(bar))?;
+        Ok(())
+    })
+}
+
+/// How many were accepted when: bars on a logarithmic scale, so that the last hundred are seen beside the millions.
+pub(super) fn latencies(accepted: &Passed) -> String {
+    let slots: Vec<(f64, f64, f64)> =
+        slots(accepted).map(|(from, to, n)| (from, to, (n as f64).log10())).collect();
+    let (end, top) = (end_s(accepted), slots.iter().map(|slot| slot.2).fold(1.0, f64::max) + 0.3);
+    draw(|area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(12)
+            .x_label_area_size(34)
+            .y_label_area_size(76)
+            // A slot with one device has a bar too.
+            .build_cartesian_2d(0.0..end, -0.2..top)?;
+        chart
+            .configure_mesh()
+            .x_desc("seconds from the press")
+            .y_desc("devices in a slot (log)")
+            .y_labels(8)
+            .y_label_formatter(&|y| {
+                if y.fract().abs() < 1e-6 { thousands(10_f64.powf(*y)) } else { String::new() }
+            })
+            .draw()?;
+        let bar = |(from, to, log): &(f64, f64, f64)| {
+            Rectangle::new([(*from, -0.2), (*to, *log)], COLOURS[2].filled())
+        };
+        chart.draw_series(slots.iter().map(bar))?;
+        Ok(())
+    })
+}
+
+/// How much of the whole had passed each step when: where two lines are far apart, things waited between them.
+pub(super) fn waterfall(pressed: &Pressed) -> String {
+    let steps = pressed.steps.all();
+    let end = steps.iter().map(|(_, passed)| end_s(passed)).fold(0.1, f64::max);
+    draw(|area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(12)
+            .x_label_area_size(34)
+            .y_label_area_size(76)
+            .build_cartesian_2d(0.0..end, 0.0..102.0)?;
+        chart.configure_mesh().x_desc("seconds from the press").y_desc("% that had passed").draw()?;
+        for ((name, passed), colour) in steps.into_iter().zip(COLOURS) {
+            let line = LineSeries::new(shares(passed), colour.stroke_width(2));
+            chart
+                .draw_series(line)?
+                .label(name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::LowerRight)
+            .background_style(WHITE.mix(0.9))
+            .border_style(BLACK.mix(0.3))
+            .draw()?;
+        Ok(())
+    })
+}
+
+/// What lay on the queues.
+pub(super) fn queues(samples: &[Sample]) -> String {
+    let end = samples.last().map_or(0.1, |sample| sample.ms as f64 / 1000.0).max(0.1);
+    type Pick = fn(&Sample) -> u64;
+    let lines: [(&str, Pick); 3] = [
+        ("batch queue, waiting", |s| s.batch_queue),
+        ("batch queue, with a worker", |s| s.batches_in_flight),
+        ("FIFO queue", |s| s.shard_queue),
+    ];
+    let top =
+        samples.iter().flat_map(|s| lines.map(|(_, pick)| pick(s))).max().unwrap_or(1).max(1) as f64 * 1.1;
+    draw(|area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(12)
+            .x_label_area_size(34)
+            .y_label_area_size(76)
+            .build_cartesian_2d(0.0..end, 0.0..top)?;
+        chart
+            .configure_mesh()
+            .x_desc("seconds from the press")
+            .y_desc("envelopes")
+            .y_label_formatter(&|y| thousands(*y))
+            .draw()?;
+        for ((name, pick), colour) in lines.into_iter().zip(COLOURS) {
+            let points = samples.iter().map(|s| (s.ms as f64 / 1000.0, pick(s) as f64));
+            chart
+                .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+                .label(name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
+            .background_style(WHITE.mix(0.9))
+            .border_style(BLACK.mix(0.3))
+            .draw()?;
+        Ok(())
+    })
+}
+
+/// The slots with where they begin and end, in seconds.
+fn slots(passed: &Passed) -> impl Iterator<Item = (f64, f64, u64)> + '_ {
+    passed.by_ms.iter().map(|(&ms, &n)| (ms as f64 / 1000.0, (ms + width(ms)) as f64 / 1000.0, n))
+}
+
+fn rates(passed: &Passed) -> Vec<(f64, f64, f64)> {
+    slots(passed).map(|(from, to, n)| (from, to, n as f64 / (to - from))).collect()
+}
+
+/// The share that had passed, at the end of each slot.
+fn shares(passed: &Passed) -> Vec<(f64, f64)> {
+    let total = passed.by_ms.values().sum::<u64>().max(1) as f64;
+    let mut points = vec![(0.0, 0.0)];
+    let mut so_far = 0;
+    for (from, to, n) in slots(passed) {
+        points.push((from, so_far as f64 * 100.0 / total));
+        so_far += n;
+        points.push((to, so_far as f64 * 100.0 / total));
+    }
+    points
+}
+
+/// How wide the books' slots are: 100 ms below 10 s, 1 s below a minute, then a minute.
+fn width(ms: i64) -> i64 {
+    match ms {
+        ..10_000 => 100,
+        10_000..60_000 => 1_000,
+        _ => 60_000,
+    }
+}
+
+fn end_s(passed: &Passed) -> f64 {
+    slots(passed).map(|(_, to, _)| to).fold(0.1, f64::max)
+}
+
+fn thousands(n: f64) -> String {
+    match n {
+        _ if n >= 1e6 => format!("{:.1} M", n / 1e6),
+        _ if n >= 1e4 => format!("{:.0} k", n / 1e3),
+        _ => format!("{n:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn pictures_are_drawn_of_anything_and_of_nothing() {
+        let by_ms = BTreeMap::from([(0, 1), (100, 50_000), (9_900, 3), (11_000, 7), (120_000, 1)]);
+        let passed = Passed { by_ms, ..Passed::default() };
+        let mut pressed = Pressed::default();
+        pressed.steps.accepted = passed.clone();
+        let samples =
+            [Sample { ms: 5, batch_queue: 10, ..Sample::default() }, Sample { ms: 900, ..Sample::default() }];
+        let none = Passed::default();
+        for svg in [throughput(&passed), latencies(&passed), waterfall(&pressed), queues(&samples)] {
+            assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
+        }
+        for svg in [throughput(&none), latencies(&none), waterfall(&Pressed::default()), queues(&[])] {
+            assert!(svg.starts_with("<svg"), "{svg}");
+        }
+    }
+
+    #[test]
+    fn shares_grow_to_the_whole() {
+        let passed = Passed { by_ms: BTreeMap::from([(0, 1), (300, 3)]), ..Passed::default() };
+        assert_eq!(shares(&passed), [(0.0, 0.0), (0.0, 0.0), (0.1, 25.0), (0.3, 25.0), (0.4, 100.0)]);
+        assert_eq!(rates(&passed)[1].2.round(), 30.0);
+    }
+}

@@ -1,0 +1,375 @@
+//! What is rehearsed: a TOML file that says who gets what, how the gateways behave, what breaks when, and what must hold.
+
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
+
+use super::span::Span;
+use crate::gateways::Behaviour;
+
+/// Most users of an audience.
+const USERS_MAX: u64 = 40_000_000;
+
+/// A rehearsal, before it begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it is for, in a sentence.
+    pub about: String,
+    /// Who gets it.
+    #[serde(default)]
+    pub audience: Audience,
+    /// What they get, and how often it is pressed.
+    #[serde(default)]
+    pub campaign: Campaign,
+    /// What the gateways do: the settings of `owl gateways`.
+    #[serde(default)]
+    pub gateways: Behaviour,
+    /// What sends.
+    #[serde(default)]
+    pub fleet: Fleet,
+    /// What breaks, and when.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<Fault>,
+    /// What must hold.
+    #[serde(default)]
+    pub objectives: Objectives,
+}
+
+/// Who gets it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audience {
+    /// Users in the snapshot, made up; a list is a ramp, each size pressed by itself in a fresh directory. One user in
+    /// twenty has a second device.
+    #[serde(deserialize_with = "one_or_more")]
+    pub users: Vec<u64>,
+}
+
+/// What they get, and how often it is pressed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Campaign {
+    /// A payload that shows nothing.
+    pub silent: bool,
+    /// Nothing is sent later than this after the press.
+    pub deadline: Span,
+    /// Shards of the snapshot.
+    pub shards: u16,
+    /// Users of a batch.
+    pub batch_users: u16,
+    /// Campaigns one after the other, with the same audience.
+    pub presses: u32,
+    /// Go on with campaigns until so much time has passed; `presses` is then the least.
+    pub keep_pressing_for: Option<Span>,
+}
+
+/// What sends: all roles in one process of their own, on the embedded backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fleet {
+    /// Lanes of the push worker; as many as there are cores when left out.
+    pub lanes: Option<u16>,
+    /// Devices that a lane holds at once; enough for a million pushes a second when left out.
+    pub devices_in_flight: Option<u32>,
+}
+
+/// One thing that breaks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// When: `40%` of the devices have an answer, or `1.5s` after the press.
+    pub at: When,
+    /// What.
+    #[serde(rename = "do")]
+    pub what: What,
+    /// For how long, where it ends by itself.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Span>,
+    /// For `gateways`: the settings that change.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub set: toml::Table,
+}
+
+/// When something breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// When so many of a hundred devices have an answer.
+    Percent(u8),
+    /// So long after the press.
+    After(Span),
+}
+
+/// What breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// `kill -9` of the process with all roles; it is started again at once.
+    Kill,
+    /// SIGTERM: it drains and ends; it is started again at once. What a deploy does.
+    Terminate,
+    /// SIGSTOP, and SIGCONT after `for`: the process hangs while its leases run out.
+    Freeze,
+    /// Somebody stops the campaign, and resumes it after `for`.
+    Stop,
+    /// The gateways read and write nothing for so long.
+    DeafGateways,
+    /// The gateways' settings change, back after `for` if it is given.
+    Gateways,
+}
+
+/// What must hold at the end of each press. What is left out is not asked, but for the three that are 0 unless you say more.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Objectives {
+    /// From the request to the press's receipt, at most.
+    pub receipt: Option<Span>,
+    /// From the press until half of what was accepted was accepted, at most.
+    pub p50: Option<Span>,
+    /// The same for 95 of a hundred.
+    pub p95: Option<Span>,
+    /// The same for 99 of a hundred.
+    pub p99: Option<Span>,
+    /// The same for the last.
+    pub last: Option<Span>,
+    /// Devices without any outcome, or called accepted and never seen by a gateway: at most so many.
+    pub lost: u64,
+    /// Devices that a gateway accepted twice, at most so many.
+    pub doubled: u64,
+    /// Let devices be doubled that were in flight when their worker died: as many as the ledger says, and no more.
+    pub doubled_in_flight: bool,
+    /// Devices that were expired, stopped or never answered: at most so many.
+    pub unreached: u64,
+    /// Processor time of ours for a device, in microseconds, at most.
+    pub cpu_us_per_push: Option<f64>,
+    /// Growth of memory from the second press to the last, in percent, at most.
+    pub memory_growth_percent: Option<u32>,
+    /// Growth of the number of open files from the second press to the last, at most.
+    pub open_files_growth: Option<u32>,
+}
+
+impl Default for Audience {
+    fn default() -> Self {
+        Self { users: vec![200_000] }
+    }
+}
+
+impl Default for Campaign {
+    fn default() -> Self {
+        Self {
+            silent: false,
+            deadline: Span(std::time::Duration::from_secs(600)),
+            shards: 50,
+            batch_users: 100,
+            presses: 1,
+            keep_pressing_for: None,
+        }
+    }
+}
+
+/// A scenario that can't be.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ScenarioError {
+    /// It is no TOML, or has other keys than these.
+    #[error("line {line}: {why}")]
+    Text {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        why: String,
+    },
+    /// It says something that can't be; every fault is named.
+    #[error("{}", .0.join("; "))]
+    Settings(Vec<String>),
+}
+
+impl Scenario {
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// With the line and what is wrong there; or with all settings that can't be.
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self = toml::from_str(text).map_err(|e| {
+            let before = text.get(..e.span().map_or(0, |span| span.start)).unwrap_or_default();
+            ScenarioError::Text { line: before.matches('\n').count() + 1, why: e.message().to_owned() }
+        })?;
+        let faults = scenario.settings();
+        if faults.is_empty() { Ok(scenario) } else { Err(ScenarioError::Settings(faults)) }
+    }
+
+    /// What can't be.
+    fn settings(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut check = |holds: bool, why: String| {
+            if !holds {
+                wrong.push(why);
+            }
+        };
+        check(!self.audience.users.is_empty(), "audience.users is an empty list".to_owned());
+        for users in &self.audience.users {
+            check(
+                (1..=USERS_MAX).contains(users),
+                format!("audience.users must be 1 to {USERS_MAX}, not {users}"),
+            );
+        }
+        let Campaign { shards, batch_users, presses, deadline, .. } = &self.campaign;
+        check((1..=1000).contains(shards), format!("campaign.shards must be 1 to 1000, not {shards}"));
+        check(
+            (1..=1000).contains(batch_users),
+            format!("campaign.batch_users must be 1 to 1000, not {batch_users}"),
+        );
+        check((1..=10_000).contains(presses), format!("campaign.presses must be 1 to 10000, not {presses}"));
+        check(deadline.ms() > 0, "campaign.deadline must be more than nothing".to_owned());
+        check(self.fleet.lanes != Some(0), "fleet.lanes must be at least 1".to_owned());
+        check(
+            self.fleet.devices_in_flight != Some(0),
+            "fleet.devices_in_flight must be at least 1".to_owned(),
+        );
+        if let Err(why) = self.gateways.check() {
+            check(false, format!("gateways: {why}"));
+        }
+        for (number, fault) in (1..).zip(&self.faults) {
+            if let Some(why) = fault.wrong(&self.gateways) {
+                check(false, format!("fault {number} ({}): {why}", fault.what.label()));
+            }
+        }
+        wrong
+    }
+}
+
+impl Fault {
+    fn wrong(&self, gateways: &Behaviour) -> Option<String> {
+        let ends = matches!(self.what, What::Freeze | What::Stop | What::DeafGateways);
+        match self.what {
+            _ if ends && self.lasts.is_none() => Some("say `for` how long, such as for = \"2s\"".to_owned()),
+            What::Kill | What::Terminate if self.lasts.is_some() => Some("it takes no `for`".to_owned()),
+            What::Gateways if self.set.is_empty() => {
+                Some("say what to `set`, such as set = { throttle_share = 0.2 }".to_owned())
+            }
+            What::Gateways => self.changed(gateways).err(),
+            _ if !self.set.is_empty() => Some("only `gateways` takes `set`".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The gateways' settings while this fault lasts.
+    ///
+    /// # Errors
+    /// When a setting is unknown or out of range.
+    pub fn changed(&self, from: &Behaviour) -> Result<Behaviour, String> {
+        let mut all = toml::Table::try_from(from).map_err(|e| e.to_string())?;
+        all.extend(self.set.clone());
+        let changed: Behaviour = all.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
+        changed.check().map(|()| changed)
+    }
+}
+
+impl What {
+    /// As it is written in a scenario.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Terminate => "terminate",
+            Self::Freeze => "freeze",
+            Self::Stop => "stop",
+            Self::DeafGateways => "deaf-gateways",
+            Self::Gateways => "gateways",
+        }
+    }
+}
+
+impl Serialize for When {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Percent(percent) => serializer.collect_str(&format_args!("{percent}%")),
+            Self::After(span) => span.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for When {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong =
+            || D::Error::custom(format!("`{text}` is neither a share such as 40% nor a time such as 1.5s"));
+        match text.strip_suffix('%') {
+            Some(percent) => {
+                let percent = percent.trim().parse().ok().filter(|percent| *percent < 100);
+                percent.map(Self::Percent).ok_or_else(wrong)
+            }
+            None => seconds(&text).map(|after| Self::After(Span(after))).ok_or_else(wrong),
+        }
+    }
+}
+
+/// `1.5s` too, which `humantime` does not read.
+fn seconds(text: &str) -> Option<std::time::Duration> {
+    let fraction = text.strip_suffix('s').and_then(|seconds| seconds.parse::<f64>().ok());
+    match fraction {
+        Some(seconds) => std::time::Duration::try_from_secs_f64(seconds).ok(),
+        None => humantime::parse_duration(text).ok(),
+    }
+}
+
+/// A number, or a list of them.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    struct Numbers;
+    impl<'de> serde::de::Visitor<'de> for Numbers {
+        type Value = Vec<u64>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "a number of users, or a list of them")
+        }
+        fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<Self::Value, E> {
+            let wrong = || E::invalid_value(serde::de::Unexpected::Signed(n), &self);
+            u64::try_from(n).map(|n| vec![n]).map_err(|_| wrong())
+        }
+        fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<Self::Value, E> {
+            Ok(vec![n])
+        }
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut all = Vec::new();
+            while let Some(n) = list.next_element()? {
+                all.push(n);
+            }
+            Ok(all)
+        }
+    }
+    deserializer.deserialize_any(Numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_its_place() {
+        let why = |text: &str| Scenario::parse(text).expect_err(text).to_string();
+        assert!(why("about = 'x'\n[audience]\nuser = 5\n").starts_with("line 3: unknown field `user`"));
+        assert!(
+            why("about = 'x'\n\n[campaign]\ndeadline = 'soon'\n")
+                .contains("line 4: `soon` is no length of time")
+        );
+        assert!(why("about = 'x'\n[audience]\nusers = -1\n").starts_with("line 3: "));
+        assert!(why("about = 'x'\n[gateways]\nround_trip = 3\n").starts_with("line 3: "));
+        let all = why("about = 'x'\naudience.users = [0]\ncampaign.shards = 0\ngateways.dead_share = 2.0\n");
+        for part in ["audience.users", "campaign.shards", "dead_share"] {
+            assert!(all.contains(part), "{part} in {all}");
+        }
+        let fault = |fault: &str| why(&format!("about = 'x'\n[[fault]]\n{fault}\n"));
+        assert!(fault("at = '40%'\ndo = 'freeze'").contains("fault 1 (freeze): say `for`"));
+        assert!(
+            fault("at = '40%'\ndo = 'gateways'\nset = { thottle_share = 1.0 }").contains("unknown field")
+        );
+        assert!(fault("at = '140%'\ndo = 'kill'").contains("line 3: `140%` is neither"));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let text = "about = 'x'\naudience.users = 5\n[[fault]]\nat = '1.5s'\ndo = 'gateways'\nfor = '2s'\nset = { seed = 3 }\n";
+        let scenario = Scenario::parse(text).expect("a scenario");
+        assert_eq!(scenario.audience.users, [5]);
+        assert_eq!(scenario.faults[0].changed(&scenario.gateways).expect("settings").seed, 3);
+        let written = toml::to_string(&scenario).expect("TOML");
+        assert_eq!(Scenario::parse(&written), Ok(scenario));
+    }
+}
