@@ -1,0 +1,138 @@
+//! Files that people write by hand: configurations, scenarios, contents. A fault names its place; what is taken is written
+//! and read back the same, and can be rendered.
+
+use crate::script::Script;
+use aws::AwsConfig;
+use common::content::Content;
+use common::ids::CampaignId;
+use loadtest::rehearse::Scenario;
+use serde::{Deserialize, Serialize};
+use service::config::{Findings, Place, Settings, Sources, load};
+use std::net::{Ipv4Addr, SocketAddr};
+use telemetry::TelemetryConfig;
+
+/// See `docs/fuzzing.md`.
+pub fn config(bytes: &[u8]) {
+    let mut script = Script::new(bytes);
+    match script.byte() % 3 {
+        0 => service(script),
+        1 => scenario(script.rest()),
+        _ => content(script.rest()),
+    }
+}
+
+fn service(mut script: Script<'_>) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let env = (0..script.byte() % 4)
+        .map(|_| {
+            let key = script.one_of(&[
+                "OWL_LISTEN",
+                "OWL_PART__PERMITS",
+                "OWL_GATEWAY__KEY",
+                "OWL_PART__HOSTS",
+                "OWL_X",
+            ]);
+            (key.to_owned(), text(script.some()))
+        })
+        .collect();
+    let file = text(script.rest());
+    let lines = file.lines().count();
+    let sources = Sources { file: Some(("owl.toml".to_owned(), file)), env, flags: Vec::new() };
+    if let Err(faults) = load::<Sample>(sources) {
+        assert!(!faults.is_empty(), "a refusal says why");
+        for fault in faults {
+            let said = fault.to_string();
+            assert!(!said.is_empty());
+            if let Place::File { line, .. } = fault.place {
+                assert!((1..=lines.max(1) + 1).contains(&line), "{said}: there are {lines} lines");
+            }
+        }
+    }
+}
+
+fn scenario(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(scenario) = Scenario::parse(&text) {
+        let written = toml::to_string(&scenario).expect("a scenario can be written");
+        assert_eq!(Scenario::parse(&written).as_ref(), Ok(&scenario), "{written}");
+    }
+}
+
+fn content(bytes: &[u8]) {
+    let Ok(content) = serde_json::from_slice::<Content>(bytes) else { return };
+    let Ok(content) = content.checked() else { return };
+    let locales: Vec<String> = content.texts.keys().cloned().collect();
+    let campaign = CampaignId(uuid::Uuid::nil());
+    let rendered = payload::render(&content, campaign, &locales);
+    assert_eq!(
+        rendered.is_ok(),
+        payload::preview(&content, campaign).is_ok(),
+        "the preview and the workers agree"
+    );
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Sample {
+    listen: SocketAddr,
+    aws: AwsConfig,
+    telemetry: TelemetryConfig,
+    part: Part,
+    gateway: Option<Gateway>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Part {
+    permits: u16,
+    on: bool,
+    hosts: Vec<String>,
+    name: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gateway {
+    topic: String,
+    #[serde(default, skip_serializing)]
+    key: Option<String>,
+    #[serde(default)]
+    connections: u16,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            aws: AwsConfig::default(),
+            telemetry: TelemetryConfig::default(),
+            part: Part::default(),
+            gateway: None,
+        }
+    }
+}
+
+impl Settings for Sample {
+    const SECRETS: &'static [&'static str] = &["gateway.key"];
+
+    fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    fn aws(&self) -> &AwsConfig {
+        &self.aws
+    }
+
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
+    }
+
+    fn check(&self, findings: &mut Findings) {
+        findings.check(self.part.permits < 100, "part.permits", || "at most 99".to_owned());
+        if let Some(gateway) = &self.gateway {
+            let key = gateway.key.as_ref().is_none_or(|key| !key.is_empty());
+            findings.check(key, "gateway.key", || "is empty".to_owned());
+            findings.check(gateway.topic.contains('.'), "gateway.topic", || "no bundle id".to_owned());
+        }
+    }
+}

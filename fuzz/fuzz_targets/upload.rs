@@ -1,0 +1,4 @@
+//! See the crate `fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzing::upload(data));
