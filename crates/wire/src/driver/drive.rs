@@ -12,23 +12,8 @@ use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
-
-/// For how long answers gather next: longer where a read brought few of those that are waited for, as from a gateway that
-/// is far away and answers each by itself, so that an answer waits for about an eighth of its round trip at most.
-fn gather_for(last: Duration, in_flight_before: usize, in_flight: usize) -> Duration {
-    let brought = in_flight_before.saturating_sub(in_flight);
-    let next = match brought {
-        // Nothing says nothing: perhaps the first answers are still far away.
-        0 => last,
-        few if few * 8 < in_flight_before => last * 2,
-        many if many * 4 > in_flight_before => last / 2,
-        _ => last,
-    };
-    next.clamp(limits::GATHER, limits::GATHER_MAX)
-}
 
 /// Runs a connection to its end, and says goodbye.
 pub(super) async fn drive<T: AsyncRead + AsyncWrite + Unpin>(link: Rc<Link>, io: T, hub: Rc<Hub>) {
@@ -42,7 +27,6 @@ pub(super) async fn drive<T: AsyncRead + AsyncWrite + Unpin>(link: Rc<Link>, io:
         broken: false,
         gathers: false,
         gathered,
-        gather_for: limits::GATHER,
         alarm,
         done: Vec::new(),
     };
@@ -61,8 +45,6 @@ struct Driver<T> {
     /// Answers are left in the kernel until `gathered`.
     gathers: bool,
     gathered: Pin<Box<Sleep>>,
-    /// For how long they are left there.
-    gather_for: Duration,
     /// Not later than the connection's next tick.
     alarm: Pin<Box<Sleep>>,
     done: Vec<Completion>,
@@ -159,7 +141,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.gathers = false;
         let (marks, time) = (&self.link.marks, self.hub.time(now));
         let mut core = self.link.core.borrow_mut();
-        let before = core.in_flight();
         let mut buffer = self.hub.buffer.borrow_mut();
         let mut taken = 0;
         marks.dry.set(false);
@@ -172,8 +153,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 Poll::Ready(Ok(())) => core.receive(into.filled(), time),
                 // Nobody wakes us for what is held back here: the timer does.
                 Poll::Pending if marks.gather.get() && marks.dry.get() => {
-                    self.gather_for = gather_for(self.gather_for, before, core.in_flight());
-                    self.gathered.as_mut().reset(now + self.gather_for);
+                    self.gathered.as_mut().reset(now + limits::GATHER);
                     self.gathers = self.gathered.as_mut().poll(cx).is_pending();
                     return;
                 }
@@ -213,26 +193,5 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         })
         .await;
         let _ = self.io.shutdown().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_gather_longer_where_few_come_and_shorter_where_many_do() {
-        let mut wait = limits::GATHER;
-        // A round trip of 30 ms, 1,000 in flight: one in thirty comes in a millisecond.
-        for _ in 0..10 {
-            let brought = 1_000 * usize::try_from(wait.as_millis()).expect("small") / 30;
-            wait = gather_for(wait, 1_000, 1_000 - brought);
-        }
-        assert_eq!(wait, limits::GATHER_MAX);
-        for _ in 0..10 {
-            wait = gather_for(wait, 1_000, 100);
-        }
-        assert_eq!(wait, limits::GATHER);
-        assert_eq!(gather_for(wait, 0, 0), limits::GATHER);
     }
 }

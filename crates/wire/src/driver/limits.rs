@@ -9,10 +9,8 @@ pub const WRITE_GROUP: usize = 64;
 pub const ASK_EVERY: Duration = Duration::from_millis(100);
 /// With more requests than this on a connection, answers are gathered (ours: with fewer, each is read as it comes).
 pub const GATHER_ABOVE: usize = 16;
-/// How long answers are gathered at least (ours; a timer of tokio's is up to 1 ms late).
+/// How long answers are gathered (ours; a timer of tokio's is up to 1 ms late).
 pub const GATHER: Duration = Duration::from_millis(1);
-/// How long answers are gathered at most, where few come in that time (ours: an eighth of a round trip of 32 ms).
-pub const GATHER_MAX: Duration = Duration::from_millis(4);
 /// Bytes read from a socket with one call, and kept for it (ours).
 pub const READ_BYTES: usize = 16 * 1024;
 /// Bytes read before the other connections have their turn (ours).
