@@ -12,6 +12,7 @@ mod apns;
 mod args;
 mod behaviour;
 mod connection;
+mod delay;
 mod error;
 mod fcm;
 mod head;
@@ -22,6 +23,7 @@ mod keys;
 pub mod limits;
 mod oauth;
 mod process;
+pub mod profile;
 mod reason;
 mod run;
 mod server;
@@ -31,8 +33,10 @@ mod verdict;
 mod witness;
 
 pub use admin_client::{AdminClient, AdminError};
-pub use args::{GatewayArgs, ServerKind};
-pub use behaviour::{Behaviour, Fate};
+pub use args::{GatewayArgs, ProfileArgs, ServerKind};
+pub use behaviour::{
+    Behaviour, Beyond, Burst, BurstKind, Fate, Lognormal, RoundTrip, SettingFault, Uniform,
+};
 pub use error::GatewayError;
 pub use info::GatewayInfo;
 pub use journal::Platform;
