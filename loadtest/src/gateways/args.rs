@@ -86,14 +86,12 @@ impl clap::Args for ProfileArgs {
         let help = format!(
             "How the gateways behave: a TOML file, or one of {ready}; without it `polite`. Flags win over it"
         );
-        command
-            .arg(Arg::new("profile").long("profile").value_name("NAME|FILE").help(help))
-            .arg(
-                Arg::new("print_profile")
-                    .long("print-profile")
-                    .action(ArgAction::SetTrue)
-                    .help("Print the whole profile as TOML, every setting with its meaning, and end"),
-            )
+        command.arg(Arg::new("profile").long("profile").value_name("NAME|FILE").help(help)).arg(
+            Arg::new("print_profile")
+                .long("print-profile")
+                .action(ArgAction::SetTrue)
+                .help("Print the whole profile as TOML, every setting with its meaning, and end"),
+        )
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {

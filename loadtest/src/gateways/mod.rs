@@ -34,9 +34,7 @@ mod witness;
 
 pub use admin_client::{AdminClient, AdminError};
 pub use args::{GatewayArgs, ProfileArgs, ServerKind};
-pub use behaviour::{
-    Behaviour, Beyond, Burst, BurstKind, Fate, Lognormal, RoundTrip, SettingFault, Uniform,
-};
+pub use behaviour::{Behaviour, Beyond, Burst, BurstKind, Fate, Lognormal, RoundTrip, SettingFault, Uniform};
 pub use error::GatewayError;
 pub use info::GatewayInfo;
 pub use journal::Platform;

@@ -58,7 +58,8 @@ pub async fn start(args: GatewayArgs) -> Result<Running, GatewayError> {
     behaviour.check().map_err(GatewayError::Setting)?;
     let (dir, temporary) = directory(args.dir.as_deref())?;
     let before = described(&dir);
-    let was_at = |address: fn(&GatewayInfo) -> &str| before.as_ref().and_then(|info| address(info).parse().ok());
+    let was_at =
+        |address: fn(&GatewayInfo) -> &str| before.as_ref().and_then(|info| address(info).parse().ok());
     let (apns, apns_address) = bind(args.apns_listen, was_at(|info| &info.apns)).await?;
     let (fcm, fcm_address) = bind(args.fcm_listen, was_at(|info| &info.fcm)).await?;
     let (admin, admin_address) =

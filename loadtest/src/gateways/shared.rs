@@ -63,13 +63,9 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(info: GatewayInfo, keys: PublicKeys, behaviour: Behaviour) -> Self {
-        let provider_tokens = ProviderTokens::new(
-            keys.apns,
-            info.apns_key_id.clone(),
-            info.apns_team_id.clone(),
-        );
-        let token_endpoint =
-            TokenEndpoint::new(keys.fcm, keys.client_email, info.token_uri.clone());
+        let provider_tokens =
+            ProviderTokens::new(keys.apns, info.apns_key_id.clone(), info.apns_team_id.clone());
+        let token_endpoint = TokenEndpoint::new(keys.fcm, keys.client_email, info.token_uri.clone());
         let shared = Self {
             info,
             journal: Store::new(),

@@ -63,11 +63,12 @@ impl Burst {
             into.push(SettingFault { path: format!("burst[{place}].{name}"), problem });
         };
         let range = 0.0..=limits::SETTING_S_MAX;
-        for (name, seconds) in
-            [("every_s", self.every_s), ("for_s", self.for_s), ("after_s", self.after_s)]
-        {
+        for (name, seconds) in [("every_s", self.every_s), ("for_s", self.for_s), ("after_s", self.after_s)] {
             if !range.contains(&seconds) {
-                fault(name, format!("must lie between 0 and {} seconds, not {seconds}", limits::SETTING_S_MAX));
+                fault(
+                    name,
+                    format!("must lie between 0 and {} seconds, not {seconds}", limits::SETTING_S_MAX),
+                );
             }
         }
         if !(0.0..=1.0).contains(&self.share) {
@@ -116,8 +117,10 @@ mod tests {
     #[test]
     fn it_hits_its_share_of_its_platform() {
         let half = Burst { share: 0.5, platform: Some(Platform::Fcm), ..burst(0.0, 1.0, 0.0) };
-        let bursts = [half, Burst { what: BurstKind::Reset, platform: Some(Platform::Apns), ..burst(0.0, 1.0, 0.0) }];
-        let hits = |platform| (0..10_000).filter_map(|n| hit(&bursts, mix(n), platform, 0)).collect::<Vec<_>>();
+        let bursts =
+            [half, Burst { what: BurstKind::Reset, platform: Some(Platform::Apns), ..burst(0.0, 1.0, 0.0) }];
+        let hits =
+            |platform| (0..10_000).filter_map(|n| hit(&bursts, mix(n), platform, 0)).collect::<Vec<_>>();
         assert!((4_800..5_200).contains(&hits(Platform::Fcm).len()));
         assert_eq!(hits(Platform::Apns), vec![Fault::Reset; 10_000]);
         assert_eq!(hit(&bursts, 1, Platform::Apns, 1_000), None);

@@ -59,8 +59,10 @@ impl Behaviour {
             ("reset_share", self.reset_share),
             ("stall_share", self.stall_share),
         ];
-        let others =
-            [("expired_token_share", self.expired_token_share), ("retry_after_share", self.retry_after_share)];
+        let others = [
+            ("expired_token_share", self.expired_token_share),
+            ("retry_after_share", self.retry_after_share),
+        ];
         for (name, share) in of_tokens.iter().chain(&of_requests).chain(&others) {
             if !(0.0..=1.0).contains(share) {
                 faults.push(fault(name, format!("must lie between 0 and 1, not {share}")));
@@ -70,7 +72,8 @@ impl Behaviour {
             let sum: f64 = group.iter().map(|(_, share)| share).sum();
             if sum > 1.0 + SUM_TOLERANCE {
                 let last = group.iter().rev().find(|(_, share)| *share > 0.0).map_or("", |(name, _)| name);
-                let problem = format!("and the other shares of {what} must not add up to more than 1, not {sum}");
+                let problem =
+                    format!("and the other shares of {what} must not add up to more than 1, not {sum}");
                 faults.push(fault(last, problem));
             }
         }
@@ -86,7 +89,8 @@ impl Behaviour {
     }
 
     fn check_round_trips(&self, faults: &mut Vec<SettingFault>) {
-        for (name, round_trip) in [("round_trip", &self.round_trip), ("fcm_round_trip", &self.fcm_round_trip)] {
+        for (name, round_trip) in [("round_trip", &self.round_trip), ("fcm_round_trip", &self.fcm_round_trip)]
+        {
             if let Some(problem) = round_trip.as_ref().and_then(super::RoundTrip::fault) {
                 faults.push(fault(name, format!("makes no sense: {problem}")));
             }
@@ -110,7 +114,8 @@ impl Behaviour {
             [("goaway_after_s", self.goaway_after_s), ("half_open_after_s", self.half_open_after_s)]
         {
             if !(0.0..=limits::SETTING_S_MAX).contains(&seconds) {
-                let problem = format!("must lie between 0 and {} seconds, not {seconds}", limits::SETTING_S_MAX);
+                let problem =
+                    format!("must lie between 0 and {} seconds, not {seconds}", limits::SETTING_S_MAX);
                 faults.push(fault(name, problem));
             }
         }
@@ -129,7 +134,10 @@ impl Behaviour {
             (1..=64).contains(&reason.len()) && reason.bytes().all(|byte| byte.is_ascii_alphanumeric())
         };
         if self.apns_goaway_reason.as_ref().is_some_and(|reason| !word(reason)) {
-            faults.push(fault("apns_goaway_reason", "must be one word of letters and digits, such as Shutdown"));
+            faults.push(fault(
+                "apns_goaway_reason",
+                "must be one word of letters and digits, such as Shutdown",
+            ));
         }
     }
 }

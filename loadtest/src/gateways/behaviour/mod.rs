@@ -270,7 +270,12 @@ impl Behaviour {
     }
 
     /// The fault, if any, that hits the request with this number, so many milliseconds after the start.
-    pub(super) fn fault_at(&self, number: u64, platform: Platform, since_ms: impl FnOnce() -> u32) -> Option<Fault> {
+    pub(super) fn fault_at(
+        &self,
+        number: u64,
+        platform: Platform,
+        since_ms: impl FnOnce() -> u32,
+    ) -> Option<Fault> {
         if !self.burst.is_empty() {
             let bits = mix(self.seed ^ BURST_SALT) ^ number;
             if let Some(fault) = burst::hit(&self.burst, bits, platform, since_ms()) {
@@ -303,13 +308,18 @@ impl Behaviour {
             0 => 0,
             within => mix(token_hash ^ DEATH_SALT) % within,
         };
-        let expired = self.expired_token_share > 0.0
-            && unit(mix(token_hash ^ EXPIRED_SALT)) < self.expired_token_share;
+        let expired =
+            self.expired_token_share > 0.0 && unit(mix(token_hash ^ EXPIRED_SALT)) < self.expired_token_share;
         (before, expired)
     }
 
     /// Seconds of `retry-after` of the answer that `number` names.
-    pub(super) fn retry_after(&self, status: u16, quota_s: Option<u32>, number: impl FnOnce() -> u64) -> Option<u32> {
+    pub(super) fn retry_after(
+        &self,
+        status: u16,
+        quota_s: Option<u32>,
+        number: impl FnOnce() -> u64,
+    ) -> Option<u32> {
         let seconds = quota_s.or(self.retry_after_s.filter(|_| matches!(status, 429 | 503)))?;
         let told = self.retry_after_share >= 1.0
             || unit(mix(mix(self.seed ^ RETRY_SALT) ^ number())) < self.retry_after_share;

@@ -105,7 +105,8 @@ impl Desk {
     fn takes(&mut self, reason: Reason) -> Duration {
         let shared = &self.shared;
         let takes = self.behaviour.takes(self.platform, || shared.next_round_trip());
-        let minds = self.behaviour.apns_slowdown_share.is_some() || self.behaviour.apns_disconnect_share.is_some();
+        let minds =
+            self.behaviour.apns_slowdown_share.is_some() || self.behaviour.apns_disconnect_share.is_some();
         if !minds || self.platform != Platform::Apns {
             return takes;
         }
@@ -143,7 +144,8 @@ impl Desk {
 
     /// Whatever still waits for its answer never gets one.
     pub(super) fn abandon(&mut self, now: Moment) {
-        let waiting: Vec<Verdict> = self.delayed.drain().chain(self.ready.drain(..)).map(|(_, v)| v).collect();
+        let waiting: Vec<Verdict> =
+            self.delayed.drain().chain(self.ready.drain(..)).map(|(_, v)| v).collect();
         for verdict in waiting {
             self.record(verdict.token_hash, closed(self.platform), now);
         }

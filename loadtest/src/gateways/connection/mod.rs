@@ -50,7 +50,12 @@ pub(super) fn streams(behaviour: &Behaviour, platform: Platform) -> (u32, u32) {
 }
 
 /// Serves one connection until it ends. `gone` is over when the client has closed, whether or not anybody reads.
-pub(super) async fn serve<T>(shared: Arc<Shared>, platform: Platform, io: T, gone: impl Future<Output = ()>) -> End
+pub(super) async fn serve<T>(
+    shared: Arc<Shared>,
+    platform: Platform,
+    io: T,
+    gone: impl Future<Output = ()>,
+) -> End
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -252,9 +257,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Does what is due at the connection's age, and sees to it that the next such thing is not missed.
     fn age(&mut self, cx: &mut Context<'_>, now: Moment) {
-        let at = |after_s: f64| (after_s > 0.0).then(|| self.opened.instant + Duration::from_secs_f64(after_s));
+        let at =
+            |after_s: f64| (after_s > 0.0).then(|| self.opened.instant + Duration::from_secs_f64(after_s));
         let silence = at(self.desk.behaviour.half_open_after_s);
-        let goodbye = at(self.desk.behaviour.goaway_after_s).filter(|_| self.server.state() == ServerState::Open);
+        let goodbye =
+            at(self.desk.behaviour.goaway_after_s).filter(|_| self.server.state() == ServerState::Open);
         if silence.is_some_and(|at| at <= now.instant) {
             self.desk.ending = Some(End::Silent);
             return;

@@ -22,7 +22,10 @@ struct Client {
     shared: Arc<Shared>,
 }
 
-fn open(mode: ServerKind, behaviour: Behaviour) -> (DuplexStream, JoinHandle<End>, oneshot::Sender<()>, Arc<Shared>) {
+fn open(
+    mode: ServerKind,
+    behaviour: Behaviour,
+) -> (DuplexStream, JoinHandle<End>, oneshot::Sender<()>, Arc<Shared>) {
     let behaviour = Behaviour { apns_streams_until_proven: 1_000, ..behaviour };
     let shared = Shared::for_tests(mode, behaviour);
     let (ours, theirs) = tokio::io::duplex(1 << 20);
@@ -55,14 +58,17 @@ impl Client {
 
 #[tokio::test(start_paused = true)]
 async fn answers_come_when_the_distribution_says_and_overtake_each_other() {
-    let behaviour = Behaviour { seed: 3, round_trip: "lognormal:30,120".parse().ok(), ..Behaviour::default() };
+    let behaviour =
+        Behaviour { seed: 3, round_trip: "lognormal:30,120".parse().ok(), ..Behaviour::default() };
     let mut client = connect(ServerKind::Sink, behaviour.clone()).await;
     client.send = client.send.ready().await.expect("open");
     let start = Instant::now();
     let answers: Vec<_> = (0..90)
         .map(|_| {
             let answer = client.send();
-            tokio::spawn(async move { answer.await.map(|answer| (answer.status().as_u16(), start.elapsed())) })
+            tokio::spawn(
+                async move { answer.await.map(|answer| (answer.status().as_u16(), start.elapsed())) },
+            )
         })
         .collect();
     let mut times = Vec::new();

@@ -48,7 +48,11 @@ const CERTIFICATE_FILE: &str = "gateways-certificate.pem";
 const CERTIFICATE_KEY_FILE: &str = "gateways-key.pem";
 
 /// The keys that an earlier run left where `info` says, or new ones; writes the files that `info` names.
-pub(super) fn keep_or_make(info: &GatewayInfo, further_names: &[String], was_here: bool) -> Result<Keys, GatewayError> {
+pub(super) fn keep_or_make(
+    info: &GatewayInfo,
+    further_names: &[String],
+    was_here: bool,
+) -> Result<Keys, GatewayError> {
     if was_here && let Some(kept) = kept::read(info, further_names) {
         let public = write_account(info, &kept.apns, kept.rsa)?;
         return Ok(Keys { tls: kept.tls, public });

@@ -75,8 +75,14 @@ const SOURCES: [(&str, &str); 34] = [
     ("apns_disconnect_share", "Apple: ... and then disconnect it"),
     ("connections_max", "Apple: churn is treated as an attack"),
     ("connections_beyond", "a full accept queue or a dropping firewall is silent"),
-    ("fcm_quota_per_minute", "Google: 600,000 a minute and project, full again a minute after its first message"),
-    ("apns_jwt_limit", "Apple: a new token at most every 20 minutes; practitioners: 429 for a fleet that mints many"),
+    (
+        "fcm_quota_per_minute",
+        "Google: 600,000 a minute and project, full again a minute after its first message",
+    ),
+    (
+        "apns_jwt_limit",
+        "Apple: a new token at most every 20 minutes; practitioners: 429 for a fleet that mints many",
+    ),
     ("apns_jwt_life_s", "Apple: 403 ExpiredProviderToken after 60 minutes"),
     ("access_token_life_s", "Google: an hour (`expires_in` 3599)"),
     ("burst", "Apple, Google: outages of seconds to minutes"),
@@ -167,10 +173,14 @@ fn toml(value: &Value) -> Option<String> {
         Value::Null => return None,
         // Both write these alike: strings here are single words.
         Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
-        Value::Array(values) => format!("[{}]", values.iter().filter_map(toml).collect::<Vec<_>>().join(", ")),
+        Value::Array(values) => {
+            format!("[{}]", values.iter().filter_map(toml).collect::<Vec<_>>().join(", "))
+        }
         Value::Object(fields) => {
-            let fields: Vec<String> =
-                fields.iter().filter_map(|(name, value)| Some(format!("{name} = {}", toml(value)?))).collect();
+            let fields: Vec<String> = fields
+                .iter()
+                .filter_map(|(name, value)| Some(format!("{name} = {}", toml(value)?)))
+                .collect();
             format!("{{ {} }}", fields.join(", "))
         }
     })

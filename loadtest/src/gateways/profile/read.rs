@@ -56,7 +56,11 @@ impl Reader<'_> {
     }
 
     /// What is wrong with this setting alone, if anything: its name, or its type.
-    fn setting_fault(&self, key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> Option<ProfileFault> {
+    fn setting_fault(
+        &self,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Option<ProfileFault> {
         let name = key.get_ref().to_string();
         let Some(setting) = self.settings.iter().find(|setting| setting.name == name) else {
             let likely = nearest(&name, &self.settings);
@@ -123,7 +127,9 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, steps) in [("", "abc", 3), ("abc", "abc", 0), ("dead_sahre", "dead_share", 2), ("a", "b", 1)] {
+        for (a, b, steps) in
+            [("", "abc", 3), ("abc", "abc", 0), ("dead_sahre", "dead_share", 2), ("a", "b", 1)]
+        {
             assert_eq!(distance(a, b), steps, "{a} {b}");
         }
     }

@@ -26,7 +26,10 @@ fn faults_name_file_line_setting_and_what_would_be_right() {
         ("night.toml:5: round_trip", "p99_ms"),
         ("night.toml:7: burst[0].what", "unavailable"),
     ] {
-        assert!(said.iter().any(|s| s.starts_with(beginning) && s.contains(right)), "{beginning} {right}: {said:#?}");
+        assert!(
+            said.iter().any(|s| s.starts_with(beginning) && s.contains(right)),
+            "{beginning} {right}: {said:#?}"
+        );
     }
     assert_eq!(said.len(), 4);
 }
@@ -36,7 +39,9 @@ fn faults_of_range_have_their_lines_too() {
     let text = "stall_share = 0.7\nreset_share = 0.7\nfcm_streams = 0\n\
                 [[burst]]\nwhat = \"stall\"\nfor_s = 1\n[[burst]]\nwhat = \"reset\"\nfor_s = 1\nshare = 2\n";
     let said: Vec<String> = parse("n", text).unwrap_err().iter().map(ToString::to_string).collect();
-    for beginning in ["n:1: stall_share", "n:3: fcm_streams: must be at least 1", "n:10: burst[1].share: must lie"] {
+    for beginning in
+        ["n:1: stall_share", "n:3: fcm_streams: must be at least 1", "n:10: burst[1].share: must lie"]
+    {
         assert!(said.iter().any(|said| said.starts_with(beginning)), "{beginning}: {said:?}");
     }
     assert!(parse("n", "seed = = 1").unwrap_err()[0].to_string().starts_with("n:1: this is not TOML"));
@@ -58,7 +63,8 @@ fn every_setting_is_printed_with_its_meaning() {
 
 #[test]
 fn the_documentation_lists_every_setting() {
-    const BEGIN: &str = "<!-- settings: made by `UPDATE_DOCS=1 cargo test -p loadtest --all-features documentation` -->\n";
+    const BEGIN: &str =
+        "<!-- settings: made by `UPDATE_DOCS=1 cargo test -p loadtest --all-features documentation` -->\n";
     const END: &str = "<!-- end of settings -->";
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/gateways.md");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -113,34 +119,53 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
     let shares = proptest::array::uniform8(share());
     let numbers = proptest::array::uniform4(0..=i64::MAX as u64);
     let small = proptest::array::uniform4(any::<u32>());
-    let options = (proptest::option::of(any::<u32>()), proptest::option::of(0.0..2.0), proptest::option::of("[A-Z][a-z]{0,9}"));
-    (shares, numbers, small, options, round_trip(), round_trip(), proptest::collection::vec(burst(), 0..4), any::<bool>())
-        .prop_map(|(shares, numbers, small, options, round_trip, fcm_round_trip, burst, flag)| Behaviour {
-            seed: numbers[0],
-            goaway_every: numbers[1],
-            half_open_every: numbers[2],
-            fcm_quota_per_minute: flag.then_some(numbers[3]),
-            round_trip_ms: if round_trip.is_some() { 0 } else { small[0] },
-            dead_within_s: small[1],
-            apns_streams: small[2] % 100_000 + 1,
-            connections_max: small[3],
-            connections_beyond: if flag { super::super::Beyond::Reset } else { super::super::Beyond::Silence },
-            dead_share: shares[0],
-            bad_share: shares[1],
-            unavailable_share: shares[2],
-            reset_share: shares[3],
-            stall_share: shares[4],
-            retry_after_share: shares[5],
-            expired_token_share: shares[6],
-            goaway_after_s: shares[7] * 100.0,
-            retry_after_s: options.0,
-            apns_slowdown_share: options.1,
-            apns_goaway_reason: options.2,
-            pause: flag,
-            round_trip,
-            fcm_round_trip,
-            burst,
-            ..Behaviour::default()
+    let options = (
+        proptest::option::of(any::<u32>()),
+        proptest::option::of(0.0..2.0),
+        proptest::option::of("[A-Z][a-z]{0,9}"),
+    );
+    (
+        shares,
+        numbers,
+        small,
+        options,
+        round_trip(),
+        round_trip(),
+        proptest::collection::vec(burst(), 0..4),
+        any::<bool>(),
+    )
+        .prop_map(|(shares, numbers, small, options, round_trip, fcm_round_trip, burst, flag)| {
+            Behaviour {
+                seed: numbers[0],
+                goaway_every: numbers[1],
+                half_open_every: numbers[2],
+                fcm_quota_per_minute: flag.then_some(numbers[3]),
+                round_trip_ms: if round_trip.is_some() { 0 } else { small[0] },
+                dead_within_s: small[1],
+                apns_streams: small[2] % 100_000 + 1,
+                connections_max: small[3],
+                connections_beyond: if flag {
+                    super::super::Beyond::Reset
+                } else {
+                    super::super::Beyond::Silence
+                },
+                dead_share: shares[0],
+                bad_share: shares[1],
+                unavailable_share: shares[2],
+                reset_share: shares[3],
+                stall_share: shares[4],
+                retry_after_share: shares[5],
+                expired_token_share: shares[6],
+                goaway_after_s: shares[7] * 100.0,
+                retry_after_s: options.0,
+                apns_slowdown_share: options.1,
+                apns_goaway_reason: options.2,
+                pause: flag,
+                round_trip,
+                fcm_round_trip,
+                burst,
+                ..Behaviour::default()
+            }
         })
 }
 
@@ -148,9 +173,24 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
 fn line() -> impl Strategy<Value = String> {
     let names: Vec<String> = settings().into_iter().map(|setting| setting.name).collect();
     let values = [
-        "0", "-1", "1.5", "inf", "nan", "true", "\"x\"", "[]", "{}", "[[1, 2]]", "1979-05-27", "99999999999999999999",
-        "{ lognormal = { median_ms = 0, p99_ms = nan } }", "{ constant_ms = -0.0 }", "{ quantiles = [[0, 1], [0, 2]] }",
-        "[{ what = \"stall\", for_s = 1e308 }]", "[{ for_s = {} }, 7]", "18446744073709551615",
+        "0",
+        "-1",
+        "1.5",
+        "inf",
+        "nan",
+        "true",
+        "\"x\"",
+        "[]",
+        "{}",
+        "[[1, 2]]",
+        "1979-05-27",
+        "99999999999999999999",
+        "{ lognormal = { median_ms = 0, p99_ms = nan } }",
+        "{ constant_ms = -0.0 }",
+        "{ quantiles = [[0, 1], [0, 2]] }",
+        "[{ what = \"stall\", for_s = 1e308 }]",
+        "[{ for_s = {} }, 7]",
+        "18446744073709551615",
     ];
     (proptest::sample::select(names), proptest::sample::select(values.to_vec()))
         .prop_map(|(name, value)| format!("{name} = {value}\n"))
