@@ -44,12 +44,11 @@ const SAMPLES: [(&str, &str); 9] = [
     ("burst", "[{ what = \"unavailable\", every_s = 60, for_s = 5, share = 0.5 }]"),
 ];
 
-/// Whose word each setting goes by; FACTS are the vendors' pages and practitioners' reports, the others our choice.
-const SOURCES: [(&str, &str); 34] = [
-    ("round_trip_ms", "practitioners: some tens of ms to APNs"),
+/// Whose word each setting goes by: vendors' pages, practitioners' reports. The others are our choice.
+const SOURCES: [(&str, &str); 33] = [
     ("round_trip", "practitioners: latency climbs with load; Google: p95 below 350 ms"),
     ("fcm_round_trip", "Google: p95 below 350 ms"),
-    ("answer_singly", "each answer is an HTTP/2 frame of its own when it is ready"),
+    ("answer_singly", "our choice: the real ones are not known to gather answers"),
     ("dead_share", "Apple: 410 Unregistered; Google: 404 UNREGISTERED"),
     ("expired_token_share", "Apple: 410 ExpiredToken"),
     ("dead_within_s", "Apple: `timestamp` in the body of 410"),
@@ -74,7 +73,7 @@ const SOURCES: [(&str, &str); 34] = [
     ("apns_slowdown_share", "Apple: many 4xx slow a provider down, BadDeviceToken soonest, 410 not"),
     ("apns_disconnect_share", "Apple: ... and then disconnect it"),
     ("connections_max", "Apple: churn is treated as an attack"),
-    ("connections_beyond", "a full accept queue or a dropping firewall is silent"),
+    ("connections_beyond", "our choice: a full accept queue or a dropping firewall is silent"),
     (
         "fcm_quota_per_minute",
         "Google: 600,000 a minute and project, full again a minute after its first message",
@@ -85,7 +84,7 @@ const SOURCES: [(&str, &str); 34] = [
     ),
     ("apns_jwt_life_s", "Apple: 403 ExpiredProviderToken after 60 minutes"),
     ("access_token_life_s", "Google: an hour (`expires_in` 3599)"),
-    ("burst", "Apple, Google: outages of seconds to minutes"),
+    ("burst", "Apple, Google: 429, 500, 503; that they come in bursts is our choice"),
 ];
 
 /// All settings, in the order in which they are printed.
