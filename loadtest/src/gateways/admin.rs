@@ -100,11 +100,8 @@ async fn device(State(shared): App, Query(query): Query<DeviceQuery>) -> Respons
     }
 }
 
-/// Forgets devices, JWTs and the used quota; behaviour and access tokens stay.
 async fn reset(State(shared): App) -> Json<serde_json::Value> {
-    shared.journal.reset();
-    shared.provider_tokens.reset();
-    shared.quota.reset();
+    shared.reset();
     Json(json!({ "start_unix_ms": shared.journal.start_unix_ms() }))
 }
 

@@ -1,11 +1,14 @@
 //! The flags of `owl gateways`.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches};
 use serde::{Deserialize, Serialize};
 
-use super::Behaviour;
+use super::{Behaviour, GatewayError, profile};
 
 /// What answers requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
@@ -23,7 +26,11 @@ pub enum ServerKind {
 /// How to start the stand-in gateways. The default listens on ports picked by the system, on loopback.
 #[derive(clap::Args, Clone, Debug)]
 pub struct GatewayArgs {
-    /// Where to write the CA, keys and gateways.json; a fresh directory, removed at the end, if not given.
+    /// A profile, over which flags win. It stands first: it has to see which flags were typed before others take them.
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// Where to write the CA, keys and gateways.json; a fresh directory, removed at the end, if not given. What an earlier run
+    /// left there is taken again: CA, keys, and ports that are free.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Address of the APNs stand-in.
@@ -62,10 +69,76 @@ pub struct GatewayArgs {
 const DEFAULT_TOPIC: &str = "com.example.superb-owl";
 const DEFAULT_PROJECT: &str = "superb-owl-rehearsal";
 
+/// Which profile to take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileArgs {
+    /// The name of a ready profile, or a file.
+    pub profile: Option<String>,
+    /// Print the whole profile, flags and all, and do nothing else.
+    pub print_profile: bool,
+    /// Flags that were typed.
+    typed: BTreeSet<String>,
+}
+
+impl clap::Args for ProfileArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let ready = profile::READY.map(|ready| format!("{} ({})", ready.name, ready.about)).join(", ");
+        let help = format!(
+            "How the gateways behave: a TOML file, or one of {ready}; without it `polite`. Flags win over it"
+        );
+        command.arg(Arg::new("profile").long("profile").value_name("NAME|FILE").help(help)).arg(
+            Arg::new("print_profile")
+                .long("print-profile")
+                .action(ArgAction::SetTrue)
+                .help("Print the whole profile as TOML, every setting with its meaning, and end"),
+        )
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for ProfileArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let is_typed = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        Ok(Self {
+            profile: matches.get_one("profile").cloned(),
+            print_profile: matches.get_flag("print_profile"),
+            typed: matches.ids().filter(is_typed).map(ToString::to_string).collect(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// All say how long answers take: a flag among them puts the profile's out of force.
+const ROUND_TRIPS: [&str; 3] = ["round_trip_ms", "round_trip", "fcm_round_trip"];
+
+impl GatewayArgs {
+    /// How the gateways behave: the profile, and over it the flags that were typed.
+    pub fn effective_behaviour(&self) -> Result<Behaviour, GatewayError> {
+        let Some(name) = &self.profile.profile else { return Ok(self.behaviour.clone()) };
+        let typed = &self.profile.typed;
+        let mut profile = profile::fields(&profile::find(name)?);
+        if typed.contains("round_trip_ms") || typed.contains("round_trip") {
+            profile.retain(|(setting, _)| !ROUND_TRIPS.contains(&setting.as_str()));
+        }
+        let flags = profile::fields(&self.behaviour);
+        let over = flags.into_iter().filter(|(setting, _)| typed.contains(setting));
+        let both: serde_json::Map<String, serde_json::Value> = profile.into_iter().chain(over).collect();
+        serde_json::from_value(both.into()).map_err(|error| GatewayError::Setting(error.to_string()))
+    }
+}
+
 impl Default for GatewayArgs {
     fn default() -> Self {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
+            profile: ProfileArgs::default(),
             dir: None,
             apns_listen: anywhere,
             fcm_listen: anywhere,
@@ -85,13 +158,41 @@ impl Default for GatewayArgs {
 mod tests {
     use clap::{Args as _, FromArgMatches as _};
 
+    use super::super::RoundTrip;
     use super::*;
+
+    fn parsed(flags: &[&str]) -> GatewayArgs {
+        let command = GatewayArgs::augment_args(clap::Command::new("gateways"));
+        let matches = command.try_get_matches_from([&["gateways"], flags].concat()).expect("good flags");
+        GatewayArgs::from_arg_matches(&matches).expect("flags match")
+    }
 
     #[test]
     fn no_flags_mean_the_default() {
-        let command = GatewayArgs::augment_args(clap::Command::new("gateways"));
-        let matches = command.try_get_matches_from(["gateways"]).expect("no flag is required");
-        let args = GatewayArgs::from_arg_matches(&matches).expect("flags match");
-        assert_eq!(format!("{args:?}"), format!("{:?}", GatewayArgs::default()));
+        assert_eq!(format!("{:?}", parsed(&[])), format!("{:?}", GatewayArgs::default()));
+    }
+
+    #[test]
+    fn flags_win_over_the_profile() {
+        let profile = profile::find("apple-google").expect("ready");
+        let effective = |flags: &[&str]| {
+            parsed(&[&["--profile", "apple-google"], flags].concat()).effective_behaviour().expect("good")
+        };
+        assert_eq!(effective(&[]), profile);
+        assert_eq!(effective(&["--dead-share", "0"]), Behaviour { dead_share: 0.0, ..profile.clone() });
+        // Even where a flag says what is the default anyway.
+        let constant = effective(&["--round-trip-ms", "0", "--pause"]);
+        assert_eq!(constant, Behaviour { round_trip: None, pause: true, ..profile.clone() });
+        let other = effective(&["--round-trip", "constant:5"]);
+        assert_eq!(other, Behaviour { round_trip: Some(RoundTrip::ConstantMs(5.0)), ..profile });
+        assert_eq!(parsed(&["--seed", "5"]).effective_behaviour().expect("good").seed, 5);
+    }
+
+    #[test]
+    fn the_help_lists_all_ready_profiles() {
+        let help = GatewayArgs::augment_args(clap::Command::new("gateways")).render_help().to_string();
+        for ready in profile::READY {
+            assert!(help.contains(ready.name), "{help}");
+        }
     }
 }

@@ -34,6 +34,9 @@ pub enum GatewayError {
     /// A setting is out of range.
     #[error("{0}")]
     Setting(String),
+    /// The profile cannot be used.
+    #[error("{0}")]
+    Profile(#[from] super::profile::ProfileError),
     /// A thread or a runtime could not be started, or ended early.
     #[error("cannot run the gateways' threads: {0}")]
     Thread(#[source] std::io::Error),

@@ -23,7 +23,7 @@ pub const APNS_STREAMS: u32 = 1000;
 /// Streams at once on an FCM connection. Source: practitioners' reports.
 pub const FCM_STREAMS: u32 = 100;
 /// Seconds that a provider token (JWT) is good for. Source: Apple.
-pub const JWT_LIFE_S: i64 = 3600;
+pub const JWT_LIFE_S: u32 = 3600;
 /// Seconds that a JWT's `iat` may lie in our future. Our choice.
 pub const JWT_SKEW_S: i64 = 60;
 /// Seconds within which only a few different JWTs may be used. Source: Apple ("no more than once per 20 minutes").
@@ -54,6 +54,8 @@ pub const MAX_EARLY_RESETS: usize = 4096;
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may take to hang up after a connection was closed. Our choice.
 pub const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection is held that nobody serves, if the client does not hang up. Our choice.
+pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Accepted connections waiting for a thread. Our choice.
 pub const CONNECTION_BACKLOG: usize = 1024;
 /// Devices in the journal, both platforms together; further ones are only counted. Our choice: about 1 GB.
@@ -73,3 +75,20 @@ pub const READ_BYTES: usize = 16 * 1024;
 pub const TURN_BYTES: usize = 64 * 1024;
 /// Messages that a connection remembers to be good, whatever their target. Our choice: more than a blast has locales.
 pub const REMEMBERED_MESSAGES: usize = 16;
+/// Milliseconds of a round trip: at most. Our choice: two hours, so that tests can wait for ever.
+pub const ROUND_TRIP_MS_MAX: f64 = 7_200_000.0;
+/// Points of a round trip's quantiles: at most. Our choice.
+pub const QUANTILES_MAX: usize = 100;
+/// Bursts of one profile: at most. Our choice.
+pub const BURSTS_MAX: usize = 100;
+/// Seconds of any setting that has a fraction: at most. Our choice: eleven days.
+pub const SETTING_S_MAX: f64 = 1_000_000.0;
+/// Streams at once that a setting may allow: at most. Our choice: each may hold a body of [`MAX_KEPT_BODY_BYTES`].
+pub const STREAMS_MAX: u32 = 100_000;
+/// By how many milliseconds answers come later on a connection that is slowed down, unless set otherwise. Our choice: Apple
+/// gives no figure.
+pub const SLOWDOWN_MS: u32 = 500;
+/// Answers over which the share of a connection's 4xx is taken, each weighing less than the next. Our choice.
+pub const SLOWDOWN_ANSWERS: f64 = 100.0;
+/// How often BadDeviceToken counts. Source: Apple acts soonest on it; the number is our choice.
+pub const BAD_TOKEN_WEIGHT: f64 = 2.0;

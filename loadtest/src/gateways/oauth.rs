@@ -88,6 +88,12 @@ impl TokenEndpoint {
         self.issued().get(bearer).copied()
     }
 
+    /// A token as if it had been given out.
+    #[cfg(test)]
+    pub(super) fn issue(&self, token: &str, expires: i64) {
+        self.issued().insert(token.as_bytes().into(), expires);
+    }
+
     fn verify(&self, assertion: &str, now: i64) -> Result<(), OAuthError> {
         let jws = Jws::lenient(assertion).ok_or(invalid("Invalid JWT: it cannot be decoded."))?;
         let kid_fits = jws.header.kid.as_deref().is_none_or(|kid| kid == keys::FCM_KEY_ID);

@@ -39,6 +39,7 @@ pub(super) enum Reason {
     ApnsPayloadEmpty,
     ApnsPayloadNotJson,
     ApnsUnregistered,
+    ApnsExpiredToken,
     ApnsTooManyRequests,
     ApnsInternal,
     ApnsUnavailable,
@@ -98,6 +99,7 @@ impl Reason {
             // Apple names no reason for a payload that is not JSON.
             Self::ApnsPayloadEmpty | Self::ApnsPayloadNotJson => (400, "PayloadEmpty", Rejected),
             Self::ApnsUnregistered => (410, "Unregistered", Rejected),
+            Self::ApnsExpiredToken => (410, "ExpiredToken", Rejected),
             Self::ApnsTooManyRequests => (429, "TooManyRequests", Retryable),
             Self::ApnsInternal => (500, "InternalServerError", Retryable),
             Self::ApnsUnavailable => (503, "ServiceUnavailable", Retryable),
@@ -165,6 +167,7 @@ const ALL: [Reason; Reason::COUNT] = {
         ApnsPayloadEmpty,
         ApnsPayloadNotJson,
         ApnsUnregistered,
+        ApnsExpiredToken,
         ApnsTooManyRequests,
         ApnsInternal,
         ApnsUnavailable,

@@ -13,7 +13,10 @@ use tokio::sync::{oneshot, watch};
 
 use super::server::{Listeners, spawn};
 use super::shared::Shared;
-use super::{GatewayArgs, GatewayError, GatewayInfo, keys};
+use super::{GatewayArgs, GatewayError, GatewayInfo, keys, profile};
+
+/// Name of the file that describes the gateways.
+const DESCRIPTION: &str = "gateways.json";
 
 /// Gateways that serve, on threads of their own. They end with [`Running::stop`] or when this is dropped.
 #[derive(Debug)]
@@ -48,13 +51,19 @@ async fn join(threads: Vec<JoinHandle<()>>) -> Result<(), GatewayError> {
     }
 }
 
-/// Makes keys, binds the listeners, and serves on threads of its own.
+/// Takes the keys and, where none are given and they are free, the ports that an earlier run left in the directory, or makes
+/// new ones; binds the listeners, and serves on threads of its own.
 pub async fn start(args: GatewayArgs) -> Result<Running, GatewayError> {
-    args.behaviour.check().map_err(GatewayError::Setting)?;
+    let behaviour = args.effective_behaviour()?;
+    behaviour.check().map_err(GatewayError::Setting)?;
     let (dir, temporary) = directory(args.dir.as_deref())?;
-    let (apns, apns_address) = bind(args.apns_listen).await?;
-    let (fcm, fcm_address) = bind(args.fcm_listen).await?;
-    let (admin, admin_address) = bind(args.admin_listen).await?;
+    let before = described(&dir);
+    let was_at =
+        |address: fn(&GatewayInfo) -> &str| before.as_ref().and_then(|info| address(info).parse().ok());
+    let (apns, apns_address) = bind(args.apns_listen, was_at(|info| &info.apns)).await?;
+    let (fcm, fcm_address) = bind(args.fcm_listen, was_at(|info| &info.fcm)).await?;
+    let (admin, admin_address) =
+        bind(args.admin_listen, was_at(|info| info.admin.trim_start_matches("http://"))).await?;
     let admin_url = format!("http://{admin_address}");
     let info = GatewayInfo {
         apns: apns_address.to_string(),
@@ -71,9 +80,9 @@ pub async fn start(args: GatewayArgs) -> Result<Running, GatewayError> {
         token_uri: format!("{admin_url}/token"),
         admin: admin_url,
     };
-    let keys = keys::make(&info, &args.certificate_names)?;
-    keys::write(&dir.join("gateways.json"), &serde_json::to_vec_pretty(&info)?, 0o644)?;
-    let shared = Arc::new(Shared::new(info.clone(), &keys, args.behaviour));
+    let keys = keys::keep_or_make(&info, &args.certificate_names, before.is_some())?;
+    keys::write(&dir.join(DESCRIPTION), &serde_json::to_vec_pretty(&info)?, 0o644)?;
+    let shared = Arc::new(Shared::new(info.clone(), keys.public, behaviour));
     let stop = watch::Sender::new(false);
     let listeners = Listeners { apns, fcm, admin };
     let threads = spawn(&shared, &keys.tls, listeners, args.threads, &stop.subscribe())?;
@@ -83,6 +92,11 @@ pub async fn start(args: GatewayArgs) -> Result<Running, GatewayError> {
 /// Serves until ctrl-c, SIGTERM or (if asked for) the end of standard input; prints [`GatewayInfo`] as one line of
 /// JSON on standard output once everything listens.
 pub fn run_blocking(args: GatewayArgs) -> Result<(), GatewayError> {
+    if args.profile.print_profile {
+        let behaviour = args.effective_behaviour()?;
+        behaviour.check().map_err(GatewayError::Setting)?;
+        return print_line(profile::print(&behaviour).trim_end());
+    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(GatewayError::Thread)?;
     runtime.block_on(async {
@@ -117,9 +131,25 @@ pub async fn stdin_closed() {
     let _ = closed.await;
 }
 
-async fn bind(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), GatewayError> {
+/// What an earlier run wrote of itself.
+fn described(dir: &Path) -> Option<GatewayInfo> {
+    serde_json::from_slice(&std::fs::read(dir.join(DESCRIPTION)).ok()?).ok()
+}
+
+/// Listens; without a port where an earlier run did, if that is free.
+async fn bind(
+    address: SocketAddr,
+    before: Option<SocketAddr>,
+) -> Result<(std::net::TcpListener, SocketAddr), GatewayError> {
     let fail = |source| GatewayError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(fail)?;
+    let again = match before.filter(|before| address.port() == 0 && before.ip() == address.ip()) {
+        Some(before) => TcpListener::bind(before).await.ok(),
+        None => None,
+    };
+    let listener = match again {
+        Some(listener) => listener,
+        None => TcpListener::bind(address).await.map_err(fail)?,
+    };
     let bound = listener.local_addr().map_err(fail)?;
     Ok((listener.into_std().map_err(fail)?, bound))
 }

@@ -4,9 +4,10 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::{AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, BufReader, Interest};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
@@ -15,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::End;
 use super::journal::Platform;
 use super::shared::Shared;
-use super::{GatewayError, ServerKind, admin, connection, limits, witness};
+use super::{Behaviour, Beyond, GatewayError, ServerKind, admin, connection, limits, witness};
 
 /// The three listeners, bound.
 pub(super) struct Listeners {
@@ -80,9 +81,16 @@ async fn handshake(shared: Arc<Shared>, tls: TlsAcceptor, platform: Platform, st
     }) else {
         return;
     };
+    let behaviour = shared.behaviour();
+    let Some(_seat) = Seat::take(&shared, platform, behaviour.connections_max) else {
+        return turn_away(&behaviour, stream, &rest).await;
+    };
     // Without it, answers wait for the client's delayed acknowledgements.
     if stream.set_nodelay(true).is_err() {
         return;
+    }
+    if behaviour.tls_handshake_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(u64::from(behaviour.tls_handshake_ms))).await;
     }
     // TLS reads 4 KiB at a time: with a buffer before it, a call to the kernel brings more.
     let stream = BufReader::with_capacity(limits::READ_BYTES, stream);
@@ -92,7 +100,7 @@ async fn handshake(shared: Arc<Shared>, tls: TlsAcceptor, platform: Platform, st
             let end = match shared.info.mode {
                 ServerKind::Witness => witness::serve(shared, platform, stream).await,
                 ServerKind::Validating | ServerKind::Sink => {
-                    connection::serve(shared, platform, stream).await
+                    connection::serve(shared, platform, stream, gone(&rest)).await
                 }
             };
             if end == End::Closed {
@@ -112,6 +120,50 @@ async fn read_out(mut rest: tokio::net::TcpStream) {
     let read = async { while matches!(rest.read(&mut buffer).await, Ok(1..)) {} };
     // A client that goes on talking is not waited for.
     let _ = tokio::time::timeout(limits::CLOSING_TIMEOUT, read).await;
+}
+
+/// What becomes of a connection beyond the limit.
+async fn turn_away(behaviour: &Behaviour, stream: tokio::net::TcpStream, rest: &tokio::net::TcpStream) {
+    match behaviour.connections_beyond {
+        Beyond::Silence => gone(rest).await,
+        // Then the kernel resets instead of saying goodbye.
+        Beyond::Reset => drop(stream.set_zero_linger()),
+    }
+}
+
+/// Waits until the client has closed, without reading; not for ever where the system does not tell.
+async fn gone(stream: &tokio::net::TcpStream) {
+    #[cfg(target_os = "linux")]
+    let closed = async {
+        // What came in does not end this, as readiness to be read would; the client's FIN or RST does.
+        while stream.ready(Interest::PRIORITY).await.is_ok_and(|ready| !ready.is_read_closed()) {
+            tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+        }
+    };
+    #[cfg(not(target_os = "linux"))]
+    let closed = async {
+        let _ = stream.ready(Interest::ERROR).await;
+    };
+    let _ = tokio::time::timeout(limits::SILENCE_TIMEOUT, closed).await;
+}
+
+/// A place among the connections that one gateway serves at once, for as long as this lives.
+struct Seat(Arc<Shared>, Platform);
+
+impl Seat {
+    /// Takes a place if there is one; with 0 there always is.
+    fn take(shared: &Arc<Shared>, platform: Platform, most: u32) -> Option<Self> {
+        // Given back when it is dropped, even if there is none too many.
+        let seat = Self(Arc::clone(shared), platform);
+        let before = shared.connections[platform as usize].fetch_add(1, Relaxed);
+        (most == 0 || before < u64::from(most)).then_some(seat)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.connections[self.1 as usize].fetch_sub(1, Relaxed);
+    }
 }
 
 /// A connection that is counted as open for as long as this lives.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::apns::ProviderTokens;
 use super::fcm::Quota;
 use super::journal::Store;
-use super::keys::Keys;
+use super::keys::PublicKeys;
 use super::oauth::TokenEndpoint;
 use super::{Behaviour, GatewayInfo};
 
@@ -28,7 +28,9 @@ impl Moment {
     )]
     pub(super) fn now() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { instant: Instant::now(), unix_ms: since_epoch.as_millis() as u64 }
+        // Tokio's, so that tests can stop it; without its test-util it is the standard library's.
+        let instant = tokio::time::Instant::now().into_std();
+        Self { instant, unix_ms: since_epoch.as_millis() as u64 }
     }
 
     /// Seconds since the Unix epoch.
@@ -46,24 +48,24 @@ pub(super) struct Shared {
     pub(super) quota: Quota,
     pub(super) connections_opened: AtomicU64,
     pub(super) open_connections: AtomicU64,
+    /// Connections that have a seat, of APNs and of FCM, handshakes among them.
+    pub(super) connections: [AtomicU64; 2],
     /// Dead tokens are dead since the gateways started, in milliseconds since the Unix epoch.
     pub(super) dead_since_unix_ms: u64,
     behaviour: watch::Sender<Arc<Behaviour>>,
     request_number: AtomicU64,
+    round_trip_number: AtomicU64,
+    retry_number: AtomicU64,
     id_number: AtomicU64,
     expire_jwt: AtomicBool,
     expire_bearer: AtomicBool,
 }
 
 impl Shared {
-    pub(super) fn new(info: GatewayInfo, keys: &Keys, behaviour: Behaviour) -> Self {
-        let provider_tokens = ProviderTokens::new(
-            keys.apns_public.clone(),
-            info.apns_key_id.clone(),
-            info.apns_team_id.clone(),
-        );
-        let token_endpoint =
-            TokenEndpoint::new(keys.fcm_public.clone(), keys.client_email.clone(), info.token_uri.clone());
+    pub(super) fn new(info: GatewayInfo, keys: PublicKeys, behaviour: Behaviour) -> Self {
+        let provider_tokens =
+            ProviderTokens::new(keys.apns, info.apns_key_id.clone(), info.apns_team_id.clone());
+        let token_endpoint = TokenEndpoint::new(keys.fcm, keys.client_email, info.token_uri.clone());
         let shared = Self {
             info,
             journal: Store::new(),
@@ -75,6 +77,9 @@ impl Shared {
             dead_since_unix_ms: Moment::now().unix_ms,
             behaviour: watch::Sender::new(Arc::default()),
             request_number: AtomicU64::new(0),
+            round_trip_number: AtomicU64::new(0),
+            retry_number: AtomicU64::new(0),
+            connections: Default::default(),
             id_number: AtomicU64::new(0),
             expire_jwt: AtomicBool::new(false),
             expire_bearer: AtomicBool::new(false),
@@ -103,6 +108,27 @@ impl Shared {
         self.request_number.fetch_add(1, Relaxed)
     }
 
+    /// The number of one more answer whose round trip is drawn.
+    pub(super) fn next_round_trip(&self) -> u64 {
+        self.round_trip_number.fetch_add(1, Relaxed)
+    }
+
+    /// The number of one more answer that may say when to come again.
+    pub(super) fn next_retry(&self) -> u64 {
+        self.retry_number.fetch_add(1, Relaxed)
+    }
+
+    /// Forgets devices, JWTs and the used quota, and counts time and requests from now: the same requests meet the same faults
+    /// again. Behaviour and access tokens stay.
+    pub(super) fn reset(&self) {
+        self.journal.reset();
+        self.provider_tokens.reset();
+        self.quota.reset();
+        for number in [&self.request_number, &self.round_trip_number, &self.retry_number] {
+            number.store(0, Relaxed);
+        }
+    }
+
     /// A number for an id that is made up.
     pub(super) fn next_id(&self) -> u64 {
         self.id_number.fetch_add(1, Relaxed)
@@ -116,5 +142,28 @@ impl Shared {
     /// The same for FCM's access token.
     pub(super) fn take_expired_bearer(&self) -> bool {
         self.expire_bearer.load(Relaxed) && self.expire_bearer.swap(false, Relaxed)
+    }
+}
+
+#[cfg(test)]
+impl Shared {
+    /// State without keys: nothing that is signed is taken.
+    pub(super) fn for_tests(mode: super::ServerKind, behaviour: Behaviour) -> Arc<Self> {
+        let info = GatewayInfo {
+            apns: String::new(),
+            fcm: String::new(),
+            admin: String::new(),
+            ca_file: std::path::PathBuf::new(),
+            server_name: String::new(),
+            apns_key_file: std::path::PathBuf::new(),
+            apns_key_id: String::new(),
+            apns_team_id: String::new(),
+            apns_topic: "com.example.owl".to_owned(),
+            fcm_service_account_file: std::path::PathBuf::new(),
+            fcm_project: "owl".to_owned(),
+            mode,
+            token_uri: String::new(),
+        };
+        Arc::new(Self::new(info, PublicKeys::default(), behaviour))
     }
 }

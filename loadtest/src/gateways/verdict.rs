@@ -59,26 +59,32 @@ pub(super) fn decide(
         Platform::Apns => {
             let judged = apns::judge(shared, behaviour, head, body, &mut memory.apns, now);
             let reason =
-                judged.outcome.map_or_else(|reason| reason, |hash| apns_fate(shared, behaviour, hash));
+                judged.outcome.map_or_else(|reason| reason, |hash| apns_fate(shared, behaviour, hash, now));
             apns::answer(shared, behaviour, head, reason, judged.token_hash)
         }
         Platform::Fcm => {
             let mut judged = fcm::judge(shared, behaviour, head, body, &mut memory.fcm, now);
             if judged.reason.class() == Class::Accepted || judged.reason == Reason::FcmValidated {
-                judged.reason = fcm_fate(shared, behaviour, judged.token_hash.unwrap_or(0), judged.reason);
+                judged.reason = fcm_fate(shared, behaviour, &judged, now);
             }
             fcm::answer(shared, behaviour, &judged)
         }
     }
 }
 
-fn apns_fate(shared: &Shared, behaviour: &Behaviour, token_hash: u64) -> Reason {
-    match (behaviour.fault(shared.next_request()), behaviour.fate(token_hash)) {
+fn fault(shared: &Shared, behaviour: &Behaviour, platform: Platform, now: Moment) -> Option<Fault> {
+    let since_ms = || shared.journal.since_start_ms(now.instant);
+    behaviour.fault_at(shared.next_request(), platform, since_ms)
+}
+
+fn apns_fate(shared: &Shared, behaviour: &Behaviour, token_hash: u64, now: Moment) -> Reason {
+    match (fault(shared, behaviour, Platform::Apns, now), behaviour.fate(token_hash)) {
         (Some(Fault::Unavailable), _) => Reason::ApnsUnavailable,
         (Some(Fault::InternalError), _) => Reason::ApnsInternal,
         (Some(Fault::Throttle), _) => Reason::ApnsTooManyRequests,
         (Some(Fault::Reset), _) => Reason::ApnsReset,
         (Some(Fault::Stall), _) => Reason::ApnsStalled,
+        (None, Fate::Dead) if behaviour.death(token_hash).1 => Reason::ApnsExpiredToken,
         (None, Fate::Dead) => Reason::ApnsUnregistered,
         (None, Fate::Bad) => Reason::ApnsBadDeviceToken,
         (None, Fate::Mismatched) => Reason::ApnsNotForTopic,
@@ -86,8 +92,9 @@ fn apns_fate(shared: &Shared, behaviour: &Behaviour, token_hash: u64) -> Reason 
     }
 }
 
-fn fcm_fate(shared: &Shared, behaviour: &Behaviour, token_hash: u64, good: Reason) -> Reason {
-    match (behaviour.fault(shared.next_request()), behaviour.fate(token_hash)) {
+fn fcm_fate(shared: &Shared, behaviour: &Behaviour, judged: &fcm::Judged, now: Moment) -> Reason {
+    let fate = behaviour.fate(judged.token_hash.unwrap_or(0));
+    match (fault(shared, behaviour, Platform::Fcm, now), fate) {
         (Some(Fault::Unavailable), _) => Reason::FcmUnavailable,
         (Some(Fault::InternalError), _) => Reason::FcmInternal,
         (Some(Fault::Throttle), _) => Reason::FcmThrottled,
@@ -96,6 +103,6 @@ fn fcm_fate(shared: &Shared, behaviour: &Behaviour, token_hash: u64, good: Reaso
         (None, Fate::Dead) => Reason::FcmUnregistered,
         (None, Fate::Bad) => Reason::FcmBadToken,
         (None, Fate::Mismatched) => Reason::FcmSenderMismatch,
-        (None, Fate::Alive) => good,
+        (None, Fate::Alive) => judged.reason,
     }
 }

@@ -2,12 +2,10 @@
 //!
 //! All streams of a connection live in one task, so that a thousand answers are one wake-up and a few writes.
 
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
@@ -22,7 +20,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
 use super::behaviour::Behaviour;
-use super::connection::{End, closed};
+use super::connection::{End, closed, streams};
+use super::delay::DelayQueue;
 use super::head::Head;
 use super::journal::Platform;
 use super::reason::Reason;
@@ -40,23 +39,13 @@ struct Kept {
     len: usize,
 }
 
-/// An answer that waits for its round trip to be over.
-struct Delayed {
-    due: Instant,
-    respond: SendResponse<Bytes>,
-    verdict: Verdict,
-}
-
 /// Serves one connection until it ends.
 pub(super) async fn serve<T>(shared: Arc<Shared>, platform: Platform, io: T) -> End
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let behaviour = shared.behaviour();
-    let (streams, first) = match platform {
-        Platform::Apns => (limits::APNS_STREAMS, behaviour.apns_streams_until_proven),
-        Platform::Fcm => (limits::FCM_STREAMS, limits::FCM_STREAMS),
-    };
+    let (first, streams) = streams(&behaviour, platform);
     let proven = first >= streams;
     let io = if proven { SettingsGate::open(io) } else { SettingsGate::narrow(io, first, streams) };
     let mut settings = h2::server::Builder::new();
@@ -82,7 +71,7 @@ where
         unproven_limit: (!proven).then_some(first as usize),
         widen: false,
         receiving: FuturesUnordered::new(),
-        delayed: VecDeque::new(),
+        delayed: DelayQueue::new(),
         stalled: Vec::new(),
         timer: None,
     };
@@ -102,7 +91,7 @@ struct Connection<T: AsyncRead + AsyncWrite + Unpin> {
     /// The large stream limit has still to be announced.
     widen: bool,
     receiving: FuturesUnordered<Pin<Box<dyn Future<Output = Received> + Send>>>,
-    delayed: VecDeque<Delayed>,
+    delayed: DelayQueue<(SendResponse<Bytes>, Verdict)>,
     stalled: Vec<SendResponse<Bytes>>,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -211,15 +200,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Sends those answers whose time has come.
     fn poll_due(&mut self, cx: &mut Context<'_>, now: Moment) {
-        while let Some(next) = self.delayed.front() {
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next.due)));
-            if timer.deadline() != next.due {
-                timer.as_mut().reset(next.due);
+        while let Some(due) = self.delayed.next_due() {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
             }
             if timer.as_mut().poll(cx).is_pending() {
                 return;
             }
-            if let Some(Delayed { respond, verdict, .. }) = self.delayed.pop_front() {
+            if let Some((respond, verdict)) = self.delayed.pop() {
                 self.send(respond, verdict, now);
             }
         }
@@ -229,12 +218,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let (head, body) = (Head::of(parts), Body { kept: &kept.bytes, len: kept.len });
         let verdict =
             decide(&self.shared, &self.behaviour, self.platform, &head, body, &mut self.memory, now);
-        match (verdict.reason, self.behaviour.round_trip_ms) {
-            (Reason::ApnsStalled | Reason::FcmStalled, _) | (_, 0) => self.send(respond, verdict, now),
-            (_, ms) => {
-                let due = Instant::from_std(now.instant) + Duration::from_millis(u64::from(ms));
-                self.delayed.push_back(Delayed { due, respond, verdict });
-            }
+        let stalls = matches!(verdict.reason, Reason::ApnsStalled | Reason::FcmStalled);
+        let takes = self.behaviour.takes(self.platform, || self.shared.next_round_trip());
+        if stalls || takes.is_zero() {
+            self.send(respond, verdict, now);
+        } else {
+            self.delayed.push(Instant::from_std(now.instant) + takes, (respond, verdict));
         }
     }
 
@@ -262,7 +251,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// A client gives up on streams that are never answered, and opens others: memory must not grow with them.
     fn forget_reset_streams(&mut self) {
-        if self.stalled.len() > 2 * limits::APNS_STREAMS as usize {
+        if self.stalled.len() > 2 * self.behaviour.apns_streams.max(self.behaviour.fcm_streams) as usize {
             let mut cx = Context::from_waker(std::task::Waker::noop());
             self.stalled.retain_mut(|stream| stream.poll_reset(&mut cx).is_pending());
         }
@@ -281,8 +270,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Drop for Connection<T> {
     /// Whatever still waited for its answer never gets one.
     fn drop(&mut self) {
         let now = Moment::now();
-        for delayed in &self.delayed {
-            let hash = delayed.verdict.token_hash;
+        for (_, verdict) in self.delayed.drain() {
+            let hash = verdict.token_hash;
             self.shared.journal.record(self.platform, hash, closed(self.platform), now.instant);
         }
         for _ in 0..self.receiving.len() {

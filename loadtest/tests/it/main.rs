@@ -3,8 +3,10 @@
 
 mod apns;
 mod behaviour;
+mod faults;
 mod fcm;
 mod journal;
 mod oauth;
 mod others;
+mod restart;
 mod support;

@@ -43,19 +43,28 @@ impl Answer {
 
 pub(crate) async fn gateways(behaviour: Behaviour) -> Gateways {
     let running = start(GatewayArgs { behaviour, threads: 2, ..GatewayArgs::default() }).await.unwrap();
-    let admin = AdminClient::new(&running.info.admin);
-    let mut gateways = Gateways { running, admin, jwt: String::new() };
-    gateways.jwt = gateways.jwt(now_s());
-    gateways
+    Gateways::over(running)
 }
 
 impl Gateways {
+    pub(crate) fn over(running: Running) -> Self {
+        let admin = AdminClient::new(&running.info.admin);
+        let mut gateways = Self { running, admin, jwt: String::new() };
+        gateways.jwt = gateways.jwt(now_s());
+        gateways
+    }
+
     pub(crate) fn info(&self) -> &GatewayInfo {
         &self.running.info
     }
 
     pub(crate) async fn apns(&self) -> Client {
         Client::connect(self.info(), &self.info().apns).await
+    }
+
+    /// Nothing if there is no room for one more.
+    pub(crate) async fn try_apns(&self) -> Option<Client> {
+        Client::try_connect(self.info(), &self.info().apns, 1).await
     }
 
     pub(crate) async fn fcm(&self) -> Client {
@@ -154,6 +163,16 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(info: &GatewayInfo, address: &str) -> Self {
+        Self::connect_boldly(info, address, 1).await
+    }
+
+    /// Opens so many streams before it knows how many are allowed.
+    pub(crate) async fn connect_boldly(info: &GatewayInfo, address: &str, streams: usize) -> Self {
+        Self::try_connect(info, address, streams).await.unwrap()
+    }
+
+    /// Nothing if the gateway does not want to.
+    pub(crate) async fn try_connect(info: &GatewayInfo, address: &str, streams: usize) -> Option<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(&info.ca_file).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -166,10 +185,10 @@ impl Client {
         let tcp = TcpStream::connect(address).await.unwrap();
         tcp.set_nodelay(true).unwrap();
         let name = ServerName::try_from(info.server_name.clone()).unwrap();
-        let tls = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+        let tls = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.ok()?;
         let (send, connection) =
-            h2::client::Builder::new().initial_max_send_streams(1).handshake(tls).await.unwrap();
-        Self { send, ended: tokio::spawn(connection) }
+            h2::client::Builder::new().initial_max_send_streams(streams).handshake(tls).await.ok()?;
+        Some(Self { send, ended: tokio::spawn(connection) })
     }
 
     /// The streams that the gateway allows at present, as far as we know.

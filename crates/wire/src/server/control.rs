@@ -28,6 +28,7 @@ impl Server {
 
     pub(super) fn on_settings(&mut self, head: Head, payload: &[u8]) -> Result<(), Fault> {
         if head.has(frame::ACK) {
+            self.on_settings_taken();
             return Ok(());
         }
         let (settings, rest) = payload.as_chunks::<6>();
@@ -54,6 +55,17 @@ impl Server {
             }
         }
         self.acknowledge(frame::SETTINGS, &[])
+    }
+
+    /// The client goes by our next SETTINGS from now on. The first acknowledgement is that of our introduction.
+    fn on_settings_taken(&mut self) {
+        if self.introduced {
+            if self.announced.len() > 1 {
+                self.announced.pop_front();
+            }
+            self.limit = self.announced.iter().copied().max().unwrap_or(self.limit);
+        }
+        self.introduced = true;
     }
 
     pub(super) fn on_ping(&mut self, head: Head, payload: &[u8]) -> Result<(), Fault> {
@@ -105,7 +117,7 @@ impl Server {
                 self.put_reset(id, code);
             }
             Fault::Connection(code, _) => {
-                self.put_goaway(code);
+                self.put_goaway(code, b"");
                 self.ended = true;
             }
         }

@@ -16,6 +16,9 @@ use std::collections::{HashMap, VecDeque};
 /// Once so many bytes have left of an output that never runs empty, they are cut off.
 const CUT_BYTES: usize = 256 * 1_024;
 
+/// Limits of streams that wait for the client's acknowledgement.
+const ANNOUNCED_MAX: usize = 256;
+
 /// How a server behaves.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -149,8 +152,12 @@ pub struct Server {
     spare: Vec<Box<Coming>>,
     /// Highest stream that was opened.
     last: u32,
-    /// Streams that are allowed now.
+    /// Streams that are allowed now: the most of those limits that the client may still go by.
     limit: u32,
+    /// Limits that were announced, from the last that the client acknowledged on.
+    announced: VecDeque<u32>,
+    /// The client acknowledged our introduction.
+    introduced: bool,
     /// Highest stream that is served, once goodbye was said.
     leaving: Option<u32>,
     ended: bool,
@@ -199,6 +206,8 @@ impl Server {
             spare: Vec::new(),
             last: 0,
             limit: config.streams,
+            announced: VecDeque::from([config.streams]),
+            introduced: false,
             leaving: None,
             ended: false,
             send_window: WINDOW_FIRST,
@@ -248,8 +257,14 @@ impl Server {
         self.streams.len()
     }
 
-    /// Allows so many streams from now on.
+    /// Allows so many streams from now on; fewer than before once the client has acknowledged it.
     pub fn allow(&mut self, streams: u32) {
+        if self.announced.len() < ANNOUNCED_MAX {
+            self.announced.push_back(streams);
+        } else if let Some(last) = self.announced.back_mut() {
+            // A client that acknowledges nothing: it is held to no smaller limit, and fills no memory.
+            *last = streams.max(*last);
+        }
         self.limit = self.limit.max(streams);
         let setting = [&[0, 3][..], &streams.to_be_bytes()].concat();
         frame::put(&mut self.out, frame::SETTINGS, 0, 0, &setting);
@@ -257,14 +272,19 @@ impl Server {
 
     /// Serves nothing that comes from now on.
     pub fn leave(&mut self) {
+        self.leave_with(Code::NO_ERROR, b"");
+    }
+
+    /// The same with a code and a few words of why, as a server's GOAWAY may have them.
+    pub fn leave_with(&mut self, code: Code, words: &[u8]) {
         if self.leaving.is_none() {
             self.leaving = Some(self.last);
-            self.put_goaway(Code::NO_ERROR);
+            self.put_goaway(code, words);
         }
     }
 
-    fn put_goaway(&mut self, code: Code) {
-        let payload = [self.last.to_be_bytes(), code.0.to_be_bytes()].concat();
+    fn put_goaway(&mut self, code: Code, words: &[u8]) {
+        let payload = [&self.last.to_be_bytes()[..], &code.0.to_be_bytes()[..], words].concat();
         frame::put(&mut self.out, frame::GOAWAY, 0, 0, &payload);
     }
 }

@@ -116,6 +116,42 @@ fn a_stream_beyond_the_limit_is_refused() {
 }
 
 #[test]
+fn a_smaller_limit_holds_once_it_is_acknowledged() {
+    let mut server = server(3);
+    let mut bytes = crate::limits::PREFACE.to_vec();
+    frame::put(&mut bytes, frame::SETTINGS, 0, 0, &[]);
+    frame::put(&mut bytes, frame::SETTINGS, frame::ACK, 0, &[]);
+    let ask = |id: u8| [&[0, 0, 3, 1, 5, 0, 0, 0, id][..], &[0x83, 0x87, 0x84]].concat();
+    let refused = |server: &mut Server, bytes: &[u8]| {
+        let mut refused = 0;
+        server.receive(bytes, &mut |event| refused += usize::from(matches!(event, Event::Refused)));
+        refused
+    };
+    assert_eq!(refused(&mut server, &bytes), 0);
+    server.allow(1);
+    // Sent before the client knew.
+    assert_eq!(refused(&mut server, &[ask(1), ask(3)].concat()), 0);
+    let mut taken = Vec::new();
+    frame::put(&mut taken, frame::SETTINGS, frame::ACK, 0, &[]);
+    taken.extend_from_slice(&ask(5));
+    assert_eq!(refused(&mut server, &taken), 1);
+    // More is allowed at once.
+    server.allow(3);
+    assert_eq!(refused(&mut server, &[ask(7), ask(9)].concat()), 1);
+}
+
+#[test]
+fn a_goodbye_may_say_why() {
+    let mut server = server(1);
+    let said = server.output().len();
+    server.took(said);
+    server.leave_with(Code::ENHANCE_YOUR_CALM, b"why");
+    server.leave();
+    let expected = [&[0, 0, 11, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11][..], b"why"].concat();
+    assert_eq!(server.output(), expected);
+}
+
+#[test]
 fn windows_of_one_byte_are_kept() {
     let mut server = server(2);
     let mut bytes = crate::limits::PREFACE.to_vec();

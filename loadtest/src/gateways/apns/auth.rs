@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 
+use super::super::Behaviour;
 use super::super::jws::Jws;
 use super::super::limits;
 use super::super::reason::Reason;
@@ -37,19 +38,20 @@ impl ProviderTokens {
     }
 
     /// Checks a JWT at this time (seconds since the Unix epoch), and returns its `iat`.
-    pub(super) fn admit(&self, jwt: &[u8], now: i64, limit: u32) -> Result<i64, Reason> {
+    pub(super) fn admit(&self, jwt: &[u8], now: i64, behaviour: &Behaviour) -> Result<i64, Reason> {
+        let (limit, life_s) = (behaviour.apns_jwt_limit, behaviour.apns_jwt_life_s);
         let remembered = self.known().get(jwt).copied();
         let known = match remembered {
             Some(known) => known,
             None => Known { iat: self.verify(jwt)?, admitted: None },
         };
-        in_time(known.iat, now)?;
+        in_time(known.iat, now, life_s)?;
         if known.admitted.is_some() {
             return Ok(known.iat);
         }
         let mut all = self.known();
         if all.len() >= limits::MAX_REMEMBERED_CREDENTIALS {
-            all.retain(|_, known| in_time(known.iat, now).is_ok() && known.admitted.is_some());
+            all.retain(|_, known| in_time(known.iat, now, life_s).is_ok() && known.admitted.is_some());
         }
         let recent = |known: &&Known| known.admitted.is_some_and(|at| at > now - limits::JWT_WINDOW_S);
         let room = all.values().filter(recent).count() < limit as usize;
@@ -84,8 +86,8 @@ impl ProviderTokens {
     }
 }
 
-/// Whether a token issued at `iat` can be used now; both in seconds since the Unix epoch.
-pub(super) fn in_time(iat: i64, now: i64) -> Result<(), Reason> {
-    let range = now - limits::JWT_LIFE_S..=now + limits::JWT_SKEW_S;
+/// Whether a token issued at `iat` that lives so long can be used now; both in seconds since the Unix epoch.
+pub(super) fn in_time(iat: i64, now: i64, life_s: u32) -> Result<(), Reason> {
+    let range = now - i64::from(life_s)..=now + limits::JWT_SKEW_S;
     if range.contains(&iat) { Ok(()) } else { Err(Reason::ApnsExpiredProviderToken) }
 }

@@ -25,8 +25,10 @@ pub(super) fn answer(
     let (status, name, _) = reason.row();
     let body = match (status, reason) {
         (0 | 200, _) => Bytes::new(),
-        (_, Reason::ApnsUnregistered) => {
-            format!(r#"{{"reason":"{name}","timestamp":{}}}"#, shared.dead_since_unix_ms).into()
+        (_, Reason::ApnsUnregistered | Reason::ApnsExpiredToken) => {
+            let (before, _) = behaviour.death(token_hash.unwrap_or(0));
+            let since = shared.dead_since_unix_ms.saturating_sub(before);
+            format!(r#"{{"reason":"{name}","timestamp":{since}}}"#).into()
         }
         _ => format!(r#"{{"reason":"{name}"}}"#).into(),
     };
@@ -35,7 +37,7 @@ pub(super) fn answer(
         reason,
         token_hash,
         apns_id: echoed.or_else(|| Some(made_up_id(token_hash.unwrap_or(0), shared.next_id()))),
-        retry_after_s: behaviour.retry_after_s.filter(|_| matches!(status, 429 | 503)),
+        retry_after_s: behaviour.retry_after(status, None, || shared.next_retry()),
         body,
     }
 }

@@ -105,10 +105,10 @@ fn authorize(
         return Err(Reason::ApnsExpiredProviderToken);
     }
     if memory.authorization == value {
-        return in_time(memory.iat, now.unix_s());
+        return in_time(memory.iat, now.unix_s(), behaviour.apns_jwt_life_s);
     }
     let jwt = bearer(value).ok_or(Reason::ApnsMissingProviderToken)?;
-    let iat = shared.provider_tokens.admit(jwt, now.unix_s(), behaviour.apns_jwt_limit)?;
+    let iat = shared.provider_tokens.admit(jwt, now.unix_s(), behaviour)?;
     (memory.authorization, memory.iat) = (value.to_vec(), iat);
     Ok(())
 }

@@ -13,8 +13,7 @@ use super::request::Judged;
 /// Builds the answer to a judged request.
 pub(in super::super) fn answer(shared: &Shared, behaviour: &Behaviour, judged: &Judged) -> Verdict {
     let status = judged.reason.status();
-    let retry_after_s =
-        judged.quota_wait_s.or(behaviour.retry_after_s.filter(|_| matches!(status, 429 | 503)));
+    let retry_after_s = behaviour.retry_after(status, judged.quota_wait_s, || shared.next_retry());
     let project = &shared.info.fcm_project;
     let body = match judged.reason {
         Reason::FcmAccepted => accepted(project, shared.next_id(), judged.token_hash.unwrap_or(0)).into(),

@@ -7,4 +7,4 @@ mod request;
 
 pub(super) use answer::answer;
 pub(super) use quota::Quota;
-pub(super) use request::{Memory, judge};
+pub(super) use request::{Judged, Memory, judge};

@@ -176,6 +176,27 @@ mod tests {
     }
 
     #[test]
+    fn an_access_token_that_expires_in_mid_blast_is_refused_from_that_second_on() {
+        let shared = Shared::for_tests(crate::gateways::ServerKind::Validating, Behaviour::default());
+        shared.token_endpoint.issue("ya29.token", 1_000);
+        let mut memory = Memory::default();
+        let mut judge_at = |unix_s: u64| {
+            let head = Head::from_places(|place| match place {
+                0 => Some(b"POST"),
+                1 => Some(b"/v1/projects/owl/messages:send"),
+                2 => Some(b"Bearer ya29.token"),
+                _ => None,
+            });
+            let body = format!(r#"{{"message":{{"token":"token:{unix_s:030}"}}}}"#);
+            let now = Moment { instant: std::time::Instant::now(), unix_ms: unix_s * 1000 };
+            let body = Body { kept: body.as_bytes(), len: body.len() };
+            judge(&shared, &Behaviour::default(), &head, body, &mut memory, now).reason
+        };
+        assert_eq!([990, 999].map(&mut judge_at), [Reason::FcmAccepted; 2]);
+        assert_eq!([1_000, 1_001].map(&mut judge_at), [Reason::FcmUnauthenticated; 2]);
+    }
+
+    #[test]
     fn paths() {
         assert_eq!(project("/v1/projects/owl/messages:send"), Some("owl"));
         assert_eq!(project("/v1/projects//messages:send"), None);

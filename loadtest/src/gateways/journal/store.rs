@@ -235,7 +235,8 @@ impl Store {
         self.base_unix_ms + self.start_ms.load(Relaxed)
     }
 
-    fn since_start_ms(&self, now: Instant) -> u32 {
+    /// Milliseconds since the journal's start.
+    pub(crate) fn since_start_ms(&self, now: Instant) -> u32 {
         let ms = now.saturating_duration_since(self.base).as_millis() as u64;
         ms.saturating_sub(self.start_ms.load(Relaxed)).min(u64::from(u32::MAX)) as u32
     }

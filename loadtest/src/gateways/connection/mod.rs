@@ -2,26 +2,31 @@
 //!
 //! All streams of a connection live in one task, and what was read in one turn is answered with one write.
 
-use std::collections::VecDeque;
-use std::future::{Future as _, poll_fn};
+mod desk;
+mod patience;
+
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 use wire::Code;
-use wire::server::{Event, Server, ServerConfig, ServerState};
+use wire::server::{Server, ServerConfig, ServerState};
 
-use super::behaviour::Behaviour;
-use super::head::{Head, WANTED};
-use super::journal::{Note, Platform};
-use super::reason::Reason;
+use super::head::WANTED;
+use super::journal::Platform;
+use super::reason::{Class, Reason};
 use super::shared::{Moment, Shared};
-use super::verdict::{Body, Memory, Verdict, decide};
-use super::{ServerKind, limits};
+use super::verdict::Verdict;
+use super::{Behaviour, ServerKind, limits};
+use desk::Desk;
+pub(super) use desk::closed;
+
+/// What a GOAWAY says to whoever opens more streams than allowed.
+const EXCEEDED: &[u8] = b"exceeded_max_concurrent_streams";
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,53 +35,57 @@ pub(super) enum End {
     Closed,
     /// On purpose, without a word.
     Cut,
+    /// Half open: not a word more, until the client had enough.
+    Silent,
 }
 
-/// An answer that waits for its round trip to be over.
-struct Delayed {
-    due: Instant,
-    stream: u32,
-    verdict: Verdict,
+/// Streams at once on a new connection, and once it has proven itself.
+pub(super) fn streams(behaviour: &Behaviour, platform: Platform) -> (u32, u32) {
+    match platform {
+        Platform::Apns => {
+            (behaviour.apns_streams_until_proven.min(behaviour.apns_streams), behaviour.apns_streams)
+        }
+        Platform::Fcm => (behaviour.fcm_streams, behaviour.fcm_streams),
+    }
 }
 
-/// Serves one connection until it ends.
-pub(super) async fn serve<T>(shared: Arc<Shared>, platform: Platform, io: T) -> End
+/// Serves one connection until it ends. `gone` is over when the client has closed, whether or not anybody reads.
+pub(super) async fn serve<T>(
+    shared: Arc<Shared>,
+    platform: Platform,
+    io: T,
+    gone: impl Future<Output = ()>,
+) -> End
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let behaviour = shared.behaviour();
-    let (streams, first) = match platform {
-        Platform::Apns => (limits::APNS_STREAMS, behaviour.apns_streams_until_proven),
-        Platform::Fcm => (limits::FCM_STREAMS, limits::FCM_STREAMS),
-    };
+    let (first, streams) = streams(&shared.behaviour(), platform);
     let server = Server::new(ServerConfig {
-        streams: first.min(streams),
+        streams: first,
         stream_window_bytes: limits::STREAM_WINDOW_BYTES,
         window_bytes: limits::CONNECTION_WINDOW_BYTES,
         body_bytes_max: limits::MAX_KEPT_BODY_BYTES,
         wanted: WANTED.to_vec(),
     });
-    let desk = Desk {
-        validates: shared.info.mode == ServerKind::Validating,
-        changes: shared.watch_behaviour(),
-        shared,
-        platform,
-        behaviour,
-        memory: Memory::default(),
-        requests: 0,
-        unproven: (first < streams).then_some(streams),
-        ready: Vec::new(),
-        delayed: VecDeque::new(),
-        notes: Vec::new(),
-        goes_away: false,
-        cut: false,
+    let validates = shared.info.mode == ServerKind::Validating;
+    let mut connection = Connection {
+        io,
+        server,
+        desk: Desk::new(shared, platform, validates),
+        buffer: vec![0; limits::READ_BYTES],
+        opened: Moment::now(),
+        streams,
+        narrowed: first < streams,
+        timer: None,
+        age_timer: None,
+        unflushed: false,
     };
-    let mut connection =
-        Connection { io, server, desk, buffer: vec![0; limits::READ_BYTES], timer: None, unflushed: false };
     let end = connection.run().await;
-    if end == End::Closed {
+    match end {
         // Whoever does not read our goodbye is not waited for.
-        let _ = tokio::time::timeout(limits::CLOSING_TIMEOUT, connection.io.shutdown()).await;
+        End::Closed => drop(tokio::time::timeout(limits::CLOSING_TIMEOUT, connection.io.shutdown()).await),
+        End::Silent => gone.await,
+        End::Cut => {}
     }
     end
 }
@@ -86,30 +95,16 @@ struct Connection<T> {
     server: Server,
     desk: Desk,
     buffer: Vec<u8>,
+    opened: Moment,
+    /// Allowed once the connection has proven itself.
+    streams: u32,
+    /// Fewer are allowed now.
+    narrowed: bool,
     timer: Option<Pin<Box<Sleep>>>,
+    /// For what befalls a connection at a certain age.
+    age_timer: Option<Pin<Box<Sleep>>>,
     /// TLS may hold bytes that the kernel did not take.
     unflushed: bool,
-}
-
-/// Judges what a connection takes, and remembers what has to be answered.
-struct Desk {
-    shared: Arc<Shared>,
-    platform: Platform,
-    behaviour: Arc<Behaviour>,
-    changes: watch::Receiver<Arc<Behaviour>>,
-    /// False for the sink.
-    validates: bool,
-    memory: Memory,
-    requests: u64,
-    /// Streams that are allowed once the connection has proven itself.
-    unproven: Option<u32>,
-    /// To be answered in this turn.
-    ready: Vec<(u32, Verdict)>,
-    delayed: VecDeque<Delayed>,
-    /// For the journal, before this turn's answers leave.
-    notes: Vec<Note>,
-    goes_away: bool,
-    cut: bool,
 }
 
 /// Why a pass over a connection ended.
@@ -144,17 +139,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
         loop {
             let now = Moment::now();
+            if self.desk.behaviour.ages() {
+                self.age(cx, now);
+            }
             let more = match self.read(cx, now) {
                 Some(more) => more,
                 None => return Poll::Ready(Step::Ended(End::Closed)),
             };
+            if self.desk.ending == Some(End::Silent) {
+                self.desk.abandon(now);
+                return Poll::Ready(Step::Ended(End::Silent));
+            }
             self.answer_due(cx, now);
             if self.answer_ready(cx, now).is_none() {
                 return Poll::Ready(Step::Ended(End::Closed));
             }
             self.desk.hand_notes_in();
-            if self.desk.cut {
-                return Poll::Ready(Step::Ended(End::Cut));
+            if let Some(end) = self.desk.ending {
+                return Poll::Ready(Step::Ended(end));
             }
             if self.write(cx).is_none() {
                 return Poll::Ready(Step::Ended(End::Closed));
@@ -172,7 +174,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Reads for one turn. Answers whether there may be more; nothing if nothing more comes.
     fn read(&mut self, cx: &mut Context<'_>, now: Moment) -> Option<bool> {
         let mut taken = 0;
-        while taken < limits::TURN_BYTES && self.server.state() != ServerState::Ended {
+        let goes_on = |this: &Self| this.server.state() != ServerState::Ended && this.desk.ending.is_none();
+        while taken < limits::TURN_BYTES && goes_on(self) {
             let mut into = ReadBuf::new(&mut self.buffer);
             match Pin::new(&mut self.io).poll_read(cx, &mut into) {
                 Poll::Ready(Ok(())) if !into.filled().is_empty() => {}
@@ -182,11 +185,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             taken += into.filled().len();
             let desk = &mut self.desk;
             self.server.receive(into.filled(), &mut |event| desk.take(&event, now));
-            if self.desk.cut {
-                break;
+            if std::mem::take(&mut self.desk.exceeded) && self.desk.behaviour.goaway_on_excess {
+                self.server.leave_with(Code::ENHANCE_YOUR_CALM, EXCEEDED);
             }
             if std::mem::take(&mut self.desk.goes_away) {
-                self.server.leave();
+                self.leave();
             }
         }
         Some(taken > 0)
@@ -194,8 +197,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Makes those answers ready whose time has come.
     fn answer_due(&mut self, cx: &mut Context<'_>, now: Moment) {
-        while let Some(next) = self.desk.delayed.front() {
-            let due = next.due;
+        while let Some(due) = self.desk.delayed.next_due() {
             if due.into_std() > now.instant {
                 let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
                 if timer.deadline() != due {
@@ -205,9 +207,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                     return;
                 }
             }
-            if let Some(Delayed { stream, verdict, .. }) = self.desk.delayed.pop_front() {
-                self.desk.ready.push((stream, verdict));
-            }
+            self.desk.ready.extend(self.desk.delayed.pop());
         }
     }
 
@@ -218,11 +218,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         for (stream, verdict) in ready.drain(..) {
             let outcome = self.put(stream, &verdict);
             self.desk.record(verdict.token_hash, outcome, now);
-            if outcome == Reason::ApnsAccepted
-                && let Some(streams) = self.desk.unproven.take()
-            {
-                self.server.allow(streams);
-            }
+            self.mind_streams(outcome);
             if singly {
                 self.desk.hand_notes_in();
                 self.write(cx)?;
@@ -230,6 +226,60 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
         self.desk.ready = ready;
         Some(())
+    }
+
+    /// APNs: a success allows all streams, and a refusal few, if that was asked for.
+    fn mind_streams(&mut self, outcome: Reason) {
+        if outcome == Reason::ApnsAccepted {
+            if std::mem::take(&mut self.narrowed) {
+                self.server.allow(self.streams);
+            }
+            return;
+        }
+        let few = self.desk.behaviour.apns_streams_after_reject;
+        let refused = self.desk.platform == Platform::Apns && outcome.class() == Class::Rejected;
+        if (1..self.streams).contains(&few) && refused && !self.narrowed {
+            self.narrowed = true;
+            self.server.allow(few);
+        }
+    }
+
+    /// Says goodbye, as each platform does.
+    fn leave(&mut self) {
+        let reason = self.desk.behaviour.apns_goaway_reason.as_ref();
+        match reason.filter(|_| self.desk.platform == Platform::Apns) {
+            Some(reason) => {
+                self.server.leave_with(Code::NO_ERROR, format!(r#"{{"reason":"{reason}"}}"#).as_bytes());
+            }
+            None => self.server.leave(),
+        }
+    }
+
+    /// Does what is due at the connection's age, and sees to it that the next such thing is not missed.
+    fn age(&mut self, cx: &mut Context<'_>, now: Moment) {
+        let at =
+            |after_s: f64| (after_s > 0.0).then(|| self.opened.instant + Duration::from_secs_f64(after_s));
+        let silence = at(self.desk.behaviour.half_open_after_s);
+        let goodbye =
+            at(self.desk.behaviour.goaway_after_s).filter(|_| self.server.state() == ServerState::Open);
+        if silence.is_some_and(|at| at <= now.instant) {
+            self.desk.ending = Some(End::Silent);
+            return;
+        }
+        let leaves = goodbye.is_some_and(|at| at <= now.instant);
+        if leaves {
+            self.leave();
+        }
+        let Some(next) = [silence, goodbye.filter(|_| !leaves)].into_iter().flatten().min() else { return };
+        let next = Instant::from_std(next);
+        let timer = self.age_timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
+        if timer.deadline() != next {
+            timer.as_mut().reset(next);
+        }
+        if timer.as_mut().poll(cx).is_ready() {
+            // It came between the reading of the clock and now.
+            cx.waker().wake_by_ref();
+        }
     }
 
     /// Puts an answer into the output. Answers what became of the request.
@@ -282,84 +332,5 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 }
 
-impl Desk {
-    fn take(&mut self, event: &Event<'_>, now: Moment) {
-        let asked = match event {
-            Event::Asked(asked) if !self.cut => asked,
-            Event::Asked(asked) => {
-                // It came with the request at which the connection is cut.
-                return self.record(path_token(self.platform, asked.value(1)), closed(self.platform), now);
-            }
-            Event::Refused => return self.record(None, Reason::ApnsRefusedStream, now),
-            Event::Reset(stream) => return self.forget(*stream, now),
-        };
-        self.requests += 1;
-        let head = Head::from_places(|place| asked.value(place));
-        let every = |n: u64| n > 0 && self.requests.is_multiple_of(n);
-        if every(self.behaviour.close_every) {
-            self.cut = true;
-            return self.record(path_token(self.platform, asked.value(1)), closed(self.platform), now);
-        }
-        self.goes_away |= every(self.behaviour.goaway_every);
-        let verdict = if self.validates {
-            let body = Body { kept: asked.body, len: asked.body_bytes };
-            decide(&self.shared, &self.behaviour, self.platform, &head, body, &mut self.memory, now)
-        } else {
-            Verdict::sunk(self.platform)
-        };
-        match (verdict.reason, self.behaviour.round_trip_ms) {
-            (Reason::ApnsStalled | Reason::FcmStalled, _) | (_, 0) => {
-                self.ready.push((asked.stream, verdict));
-            }
-            (_, ms) => {
-                let due = Instant::from_std(now.instant) + Duration::from_millis(u64::from(ms));
-                self.delayed.push_back(Delayed { due, stream: asked.stream, verdict });
-            }
-        }
-    }
-
-    /// The client gave a request up. Whether one that stalls was noted before is left as it is.
-    fn forget(&mut self, stream: u32, now: Moment) {
-        let place = self.delayed.iter().position(|delayed| delayed.stream == stream);
-        if let Some(delayed) = place.and_then(|place| self.delayed.remove(place)) {
-            self.record(delayed.verdict.token_hash, closed(self.platform), now);
-        }
-    }
-
-    fn record(&mut self, token_hash: Option<u64>, outcome: Reason, now: Moment) {
-        self.notes.push(self.shared.journal.note(self.platform, token_hash, outcome, now.instant));
-    }
-
-    fn hand_notes_in(&mut self) {
-        if !self.notes.is_empty() {
-            self.shared.journal.append(&mut self.notes);
-        }
-    }
-}
-
-impl Drop for Desk {
-    /// Whatever still waited for its answer never gets one.
-    fn drop(&mut self) {
-        let now = Moment::now();
-        let waiting = std::mem::take(&mut self.delayed).into_iter().map(|delayed| delayed.verdict);
-        let ready = std::mem::take(&mut self.ready).into_iter().map(|(_, verdict)| verdict);
-        for verdict in waiting.chain(ready) {
-            self.record(verdict.token_hash, closed(self.platform), now);
-        }
-        self.hand_notes_in();
-    }
-}
-
-/// What a request came to whose connection ended.
-pub(super) fn closed(platform: Platform) -> Reason {
-    match platform {
-        Platform::Apns => Reason::ApnsClosed,
-        Platform::Fcm => Reason::FcmClosed,
-    }
-}
-
-/// The hash of the token in a path, for who asks no more.
-fn path_token(platform: Platform, path: Option<&[u8]>) -> Option<u64> {
-    let path = std::str::from_utf8(path?).ok().filter(|_| platform == Platform::Apns)?;
-    super::apns::path_token(path).ok()
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! What depends on time, with the clock stopped: it moves on when nobody has anything to do.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use http::Request;
+use tokio::io::{AsyncReadExt as _, DuplexStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::*;
+
+struct Client {
+    send: SendRequest<Bytes>,
+    /// The connection as the client sees it.
+    ended: JoinHandle<Result<(), h2::Error>>,
+    /// The connection as the gateway sees it.
+    served: JoinHandle<End>,
+    /// Dropped when the client hangs up.
+    hang_up: oneshot::Sender<()>,
+    shared: Arc<Shared>,
+}
+
+fn open(
+    mode: ServerKind,
+    behaviour: Behaviour,
+) -> (DuplexStream, JoinHandle<End>, oneshot::Sender<()>, Arc<Shared>) {
+    let behaviour = Behaviour { apns_streams_until_proven: 1_000, ..behaviour };
+    let shared = Shared::for_tests(mode, behaviour);
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let (hang_up, gone) = oneshot::channel();
+    let gone = async { drop(gone.await) };
+    let served = tokio::spawn(serve(Arc::clone(&shared), Platform::Apns, theirs, gone));
+    (ours, served, hang_up, shared)
+}
+
+async fn connect(mode: ServerKind, behaviour: Behaviour) -> Client {
+    let (ours, served, hang_up, shared) = open(mode, behaviour);
+    let (send, connection) = h2::client::handshake(ours).await.expect("a handshake");
+    Client { send, ended: tokio::spawn(connection), served, hang_up, shared }
+}
+
+impl Client {
+    fn send(&mut self) -> ResponseFuture {
+        let request = Request::post("https://localhost/4/device/abc").body(()).expect("a request");
+        self.send.send_request(request, true).expect("an open connection").0
+    }
+
+    async fn ask(&mut self) -> u16 {
+        self.send().await.expect("an answer").status().as_u16()
+    }
+
+    fn count(&self, reason: &str) -> u64 {
+        self.shared.journal.summary().by_reason.get(reason).copied().unwrap_or(0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_come_when_the_distribution_says_and_overtake_each_other() {
+    let behaviour =
+        Behaviour { seed: 3, round_trip: "lognormal:30,120".parse().ok(), ..Behaviour::default() };
+    let mut client = connect(ServerKind::Sink, behaviour.clone()).await;
+    client.send = client.send.ready().await.expect("open");
+    let start = Instant::now();
+    let answers: Vec<_> = (0..90)
+        .map(|_| {
+            let answer = client.send();
+            tokio::spawn(
+                async move { answer.await.map(|answer| (answer.status().as_u16(), start.elapsed())) },
+            )
+        })
+        .collect();
+    let mut times = Vec::new();
+    for (number, answer) in answers.into_iter().enumerate() {
+        let (status, took) = answer.await.expect("no panic").expect("an answer");
+        let due = behaviour.takes(Platform::Apns, || number as u64);
+        assert!(status == 200 && took >= due && took <= due + Duration::from_millis(2), "{took:?} {due:?}");
+        times.push(took);
+    }
+    assert!(!times.is_sorted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_goes_away_at_its_age_and_answers_what_it_took() {
+    let behaviour = Behaviour { goaway_after_s: 10.0, round_trip_ms: 8_000, ..Behaviour::default() };
+    let mut client = connect(ServerKind::Sink, behaviour).await;
+    let start = Instant::now();
+    assert_eq!(client.ask().await, 200);
+    let late = client.send();
+    assert_eq!(late.await.expect("an answer").status(), 200);
+    client.ended.await.expect("no panic").expect("a graceful end");
+    assert_eq!(client.served.await.expect("no panic"), End::Closed);
+    assert_eq!(start.elapsed().as_secs(), 16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_goes_away_too_and_says_why() {
+    let behaviour = Behaviour {
+        goaway_after_s: 10.0,
+        apns_goaway_reason: Some("Shutdown".to_owned()),
+        ..Behaviour::default()
+    };
+    let (mut ours, served, _hang_up, _) = open(ServerKind::Sink, behaviour);
+    let start = Instant::now();
+    let mut said = Vec::new();
+    ours.read_to_end(&mut said).await.expect("an end");
+    assert!(said.ends_with(br#"{"reason":"Shutdown"}"#), "{said:?}");
+    assert_eq!((start.elapsed().as_secs(), served.await.expect("no panic")), (10, End::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_open_connection_is_silent_until_the_client_hangs_up() {
+    let behaviour = Behaviour { half_open_after_s: 5.0, ..Behaviour::default() };
+    let mut client = connect(ServerKind::Sink, behaviour).await;
+    assert_eq!(client.ask().await, 200);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let unheard = client.send();
+    assert!(tokio::time::timeout(Duration::from_secs(600), unheard).await.is_err());
+    assert!(!client.ended.is_finished() && !client.served.is_finished());
+    drop(client.hang_up);
+    assert_eq!(client.served.await.expect("no panic"), End::Silent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_so_many_requests_all_that_wait_are_lost() {
+    let behaviour = Behaviour { half_open_every: 3, round_trip_ms: 50, ..Behaviour::default() };
+    let mut client = connect(ServerKind::Sink, behaviour).await;
+    assert_eq!(client.ask().await, 200);
+    let lost = [client.send(), client.send()];
+    for answer in lost {
+        assert!(tokio::time::timeout(Duration::from_secs(600), answer).await.is_err());
+    }
+    assert_eq!((client.count("apns/200"), client.count("apns/closed")), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_4xx_slow_a_connection_down_and_then_end_it() {
+    let behaviour = Behaviour {
+        apns_slowdown_share: Some(0.2),
+        apns_slowdown_ms: 500,
+        apns_disconnect_share: Some(0.5),
+        ..Behaviour::default()
+    };
+    let mut client = connect(ServerKind::Validating, behaviour).await;
+    let start = Instant::now();
+    for _ in 0..22 {
+        assert_eq!(client.ask().await, 404);
+    }
+    assert!(start.elapsed().is_zero());
+    assert_eq!(client.ask().await, 404);
+    assert_eq!(start.elapsed().as_millis() / 10, 50);
+    let mut answers = 23;
+    while !client.served.is_finished() && answers < 100 {
+        assert_eq!(client.ask().await, 404);
+        answers += 1;
+        // A GOAWAY and what follows is not the answer's business.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(answers, 69);
+    client.ended.await.expect("no panic").expect("a graceful end");
+}
