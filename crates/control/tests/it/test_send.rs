@@ -1,15 +1,17 @@
 //! Test sends, as the service sees them: asked for, taken or not, and put into words.
 
+use super::slow::SlowToSend;
 use super::stage::{Stage, who};
 use common::campaign::{Decision, Options, Refusal, State};
 use common::content::Content;
 use common::device::{Environment, Platform, TargetKind};
 use common::ids::WorkerId;
 use common::limits::{RECEIVES_MAX, TEST_DONE_WITHIN, TEST_TAKEN_WITHIN};
-use common::ports::{Audit, Put, PutMode, Queue};
+use common::ports::{Audit, Backend, Put, PutMode, Queue};
 use common::test_send::{ListName, Outcomes, Taken, TestEnvelope, TestId, Tester, Told, Verdict, keys};
 use contract::memory::Call;
-use control::{ControlError, Leave, RedriveRequest, TestReport, TestRequest, TestState, Who};
+use control::{Control, ControlError, Leave, RedriveRequest, TestReport, TestRequest, TestState, Who};
+use std::sync::Arc;
 use std::time::Duration;
 
 fn tester(person: &str, platform: Platform, environment: Environment) -> Tester {
@@ -151,12 +153,32 @@ async fn what_is_called_failed_is_taken_by_nobody() {
     with_list(&stage).await;
     stage.parts.faults.fail_next(Call::BatchesSend, 1);
     assert!(stage.control.test(&who("marta"), stage.id, &to_list(false)).await.is_err());
+    let test = only_test(&stage).await;
+    assert_eq!(take(&stage, test).await, Put::Exists, "a worker that finds it all the same");
+    assert_eq!(look(&stage, test).await.state, TestState::NotTaken);
+}
+
+/// The one test that was asked for, whatever was answered.
+async fn only_test(stage: &Stage) -> TestId {
     let tests = format!("campaigns/{}/tests/", stage.id);
     let known = stage.parts.backend().objects.list(&tests).await.unwrap();
     let test = known.iter().find_map(|o| o.key.strip_prefix(&tests)?.strip_suffix("/asked.json")).unwrap();
-    let test: TestId = test.parse().unwrap();
-    assert_eq!(take(&stage, test).await, Put::Exists, "a worker that finds it all the same");
-    assert_eq!(look(&stage, test).await.state, TestState::NotTaken);
+    test.parse().unwrap()
+}
+
+/// A request has ten seconds: what is not queued long before that is called failed, and is then taken by nobody.
+#[tokio::test(start_paused = true)]
+async fn a_slow_queue_is_not_waited_for_longer_than_a_request_lasts() {
+    let stage = Stage::ready(10).await;
+    with_list(&stage).await;
+    let backend = stage.parts.backend();
+    let batches = SlowToSend { queue: backend.batches.clone(), answers_after: Duration::from_secs(9) };
+    let slow = Control::new(Backend { batches: Arc::new(batches), ..backend }, Arc::clone(&stage.clock));
+    let began = stage.clock.mono();
+    assert!(slow.test(&who("marta"), stage.id, &to_list(false)).await.is_err());
+    assert!(stage.clock.mono() - began < Duration::from_secs(8));
+    assert_eq!(stage.parts.batches.bodies().len(), 1, "it is on the queue all the same");
+    assert_eq!(take(&stage, only_test(&stage).await).await, Put::Exists);
 }
 
 #[tokio::test(start_paused = true)]
