@@ -146,6 +146,23 @@ async fn when_no_worker_takes_it_none_ever_will() {
     );
 }
 
+/// A worker's clock may be behind: what it is sending is not called lost, so that nobody sends it again.
+#[tokio::test(start_paused = true)]
+async fn a_test_is_not_lost_because_a_workers_clock_is_behind() {
+    let stage = Stage::ready(10).await;
+    with_list(&stage).await;
+    let (test, _) = ask(&stage, false).await;
+    let taken = Taken { worker: Some(WorkerId(7)), at: stage.clock.now().minus(TEST_DONE_WITHIN) };
+    let bytes = serde_json::to_vec(&taken).unwrap();
+    let objects = stage.parts.backend().objects;
+    objects.put(&keys::taken(stage.id, test), bytes.into(), PutMode::IfAbsent).await.unwrap();
+    assert_eq!(look(&stage, test).await.state, TestState::Sending);
+    tokio::time::advance(TEST_TAKEN_WITHIN + TEST_DONE_WITHIN).await;
+    assert_eq!(look(&stage, test).await.state, TestState::Sending);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert_eq!(look(&stage, test).await.state, TestState::Lost);
+}
+
 /// The queue's answer may be lost while the envelope is on it: whoever asks again must not reach people twice.
 #[tokio::test(start_paused = true)]
 async fn what_is_called_failed_is_taken_by_nobody() {
