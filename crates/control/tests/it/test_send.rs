@@ -307,6 +307,12 @@ async fn lists_are_kept_replaced_and_removed() {
     stage.parts.objects.poke(&keys::list(&name()), Some("{".into()));
     let error = control.testers(&name()).await.unwrap_err().to_string();
     assert!(error.contains("marketing") && error.contains("put it again"), "{error}");
+    control.put_testers(&who("max"), "qa".parse().unwrap(), vec![]).await.unwrap();
+    let lists = control.tester_lists().await.unwrap();
+    assert_eq!(lists.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["qa"], "the others are shown");
+    stage.parts.faults.down(Call::ObjectsGet, true);
+    assert!(control.tester_lists().await.is_err(), "a store that is away is no empty list");
+    stage.parts.faults.clear();
     for n in 0..common::limits::TESTER_LISTS_MAX {
         let _ = control.put_testers(&who("max"), format!("l{n}").parse().unwrap(), vec![]).await;
     }
