@@ -5,7 +5,7 @@
 //! stands in between.
 
 use crate::config::WebhookConfig;
-use crate::target::{Target, refused};
+use crate::target::Target;
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::time::Clock;
@@ -111,7 +111,7 @@ impl HttpSender {
         if good.is_empty() {
             return Err(bad.first().map_or_else(
                 || format!("`{}` has no address", target.host),
-                |address| refused(address.ip()),
+                |address| target.refused(address.ip()),
             ));
         }
         let mut why = String::new();
