@@ -34,6 +34,20 @@ struct Turn {
     pause: Duration,
 }
 
+impl Turn {
+    async fn take(mut self, shutdown: CancellationToken) {
+        let (this, hook) = (&self.notifier, self.hook);
+        match this.deliver(hook, &shutdown).await {
+            Ok(next) => {
+                self.pause = next.map_or(IDLE_EVERY, |at| at.since(this.now()).min(LOOK_EVERY));
+            }
+            Err(error) => {
+                tracing::warn!(%error, %hook, "the log of a webhook can't be read or written; it is tried again");
+            }
+        }
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(lane) = self.notifier.lanes().get_mut(&self.hook) {
@@ -66,18 +80,8 @@ impl Notifier {
         }
         *lane = Lane { next: now + IDLE_EVERY, busy: true };
         drop(lanes);
-        let mut turn = Turn { notifier: Arc::clone(self), hook, pause: LOOK_EVERY };
-        let shutdown = shutdown.clone();
-        tasks.spawn(async move {
-            let this = &turn.notifier;
-            turn.pause = match this.deliver(hook, &shutdown).await {
-                Ok(next) => next.map_or(IDLE_EVERY, |at| at.since(this.now()).min(LOOK_EVERY)),
-                Err(error) => {
-                    tracing::warn!(%error, %hook, "the log of a webhook can't be read or written; it is tried again");
-                    LOOK_EVERY
-                }
-            };
-        });
+        let turn = Turn { notifier: Arc::clone(self), hook, pause: LOOK_EVERY };
+        tasks.spawn(turn.take(shutdown.clone()));
     }
 
     /// Sends what is due: first what was never tried, then the oldest. The log is read again for each, since a receiver may
