@@ -10,7 +10,7 @@ use crate::{App, Shared};
 use axum::extract::{Extension, State};
 use common::campaign::Campaign;
 use common::ids::CampaignId;
-use control::{ArmRequest, Meant, Receipt};
+use control::{ArmRequest, Meant, Receipt, Resumed};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ pub(crate) async fn resume(
     Id(id): Id,
     Caller(who): Caller,
     _: Empty,
-) -> Answer<Campaign> {
+) -> Answer<Resumed> {
     let control = Arc::clone(&app.control);
     seen(&app, id, spawned(async move { control.resume(&who, id).await }).await)
 }
