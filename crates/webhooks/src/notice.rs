@@ -125,7 +125,10 @@ impl Notifier {
         hooks: &[&Webhook],
         looks: &mut Looks,
     ) -> Result<(), ControlError> {
-        let half = is_moving(campaign) && hooks.iter().any(|hook| hook.events.contains(&Event::Half));
+        // The figures are paid for: they are asked for until everybody knows of the half.
+        let knows = |id| looks.told.contains(&(id, MessageId::of(id, campaign.id, Event::Half, 0)));
+        let asks = |hook: &&Webhook| hook.events.contains(&Event::Half) && !knows(hook.id);
+        let half = is_moving(campaign) && hooks.iter().any(asks);
         let so_far = if half { self.counted(campaign).await } else { None };
         let now = self.now();
         let recent = happened(campaign, so_far.as_ref(), now);

@@ -59,7 +59,7 @@ pub(crate) async fn deliveries(
     let limit = limit.or(100, 1_000)?;
     let hook = webhooks::one(&app, id).await?;
     let log = app.control.backend().webhooks.deliveries(hook.id, UnixMs(0), limit).await?;
-    let view = if hook.disabled.is_some() { DeliveryView::of_disabled } else { DeliveryView::from };
+    let view = |row| if hook.disabled.is_some() { DeliveryView::of_disabled(row) } else { DeliveryView::from(row) };
     Ok(axum::Json(DeliveryList { deliveries: log.into_iter().map(view).collect() }))
 }
 

@@ -143,3 +143,16 @@ impl From<Tried> for WebhookTested {
         Self { delivered: delivery.delivered_at.is_some(), answer, delivery }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_sent_at_once_says_when_it_happened() {
+        let (at, message) = (UnixMs(1_770_593_465_120), MessageId::random());
+        let row = Delivery::new(HookId(7), at, message, Event::Done, None, "{}".to_owned());
+        assert_eq!(DeliveryView::from(row.clone()).next_at, Some(at));
+        assert_eq!(DeliveryView::of_disabled(row).next_at, None);
+    }
+}

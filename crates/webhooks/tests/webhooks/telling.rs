@@ -66,6 +66,23 @@ async fn count_five(world: &World, sending: &Campaign) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn once_half_is_told_the_figures_are_not_read_any_more() {
+    let world = World::new();
+    world.hook(1, &[Event::Half]).await;
+    let process = world.start();
+    let sending = world.press(&world.armed().await).await;
+    let reads = || world.parts.faults.count(Call::FleetCounters);
+    pass(5).await;
+    assert!(reads() > 0);
+    count_five(&world, &sending).await;
+    pass(5).await;
+    let before = reads();
+    pass(60).await;
+    assert_eq!((world.receiver.types(), reads()), (vec!["campaign.half".to_owned()], before));
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn half_is_told_also_when_it_comes_days_after_the_press() {
     let world = World::new();
     let hook = world.hook(1, &[Event::Half]).await;
