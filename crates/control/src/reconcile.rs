@@ -226,7 +226,12 @@ impl Control {
         match self.remove_dead_tokens(campaign).await {
             Ok(removed) => {
                 if self.change_quietly(&who, id, |c| c.written_back(removed)).await?.by_us {
-                    self.audit(&who, "campaign.write_back", Some(id), format!("dead tokens taken out of the device table: {removed}"));
+                    self.audit(
+                        &who,
+                        "campaign.write_back",
+                        Some(id),
+                        format!("dead tokens taken out of the device table: {removed}"),
+                    );
                 }
                 self.reconciling.forget(id);
                 Ok(())
@@ -243,8 +248,7 @@ impl Control {
         id: CampaignId,
         decide: impl Fn(&Campaign) -> common::campaign::Decision + Send,
     ) -> Result<Step, ControlError> {
-        let changed =
-            self.change_if_due(&Who::named("reconciler"), "campaign.settle", id, decide).await?;
+        let changed = self.change_if_due(&Who::named("reconciler"), "campaign.settle", id, decide).await?;
         self.reconciling.forget(id);
         Ok(if changed.by_us { Step::Moved(changed.campaign.state) } else { Step::Idle })
     }

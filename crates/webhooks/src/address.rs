@@ -115,7 +115,8 @@ mod tests {
         }
         let never = ["169.254.169.254", "169.254.170.2", "0.0.0.0", "224.0.0.1", "255.255.255.255"];
         let never = never.into_iter().chain(["::", "fe80::1", "fec0::1", "ff02::1", "2001:db8::1", "100::1"]);
-        let clouds = ["fd00:ec2::254", "fd00:ec2::23", "100.100.100.200", "168.63.129.16", "::ffff:168.63.129.16"];
+        let clouds =
+            ["fd00:ec2::254", "fd00:ec2::23", "100.100.100.200", "168.63.129.16", "::ffff:168.63.129.16"];
         let never = never.chain(clouds);
         for never in never.chain(["::ffff:169.254.169.254", "::7f00:1", "2001::1", "192.0.2.1"]) {
             assert_eq!(kind(never), Kind::Never, "{never}");

@@ -119,7 +119,10 @@ mod tests {
     fn an_inside_address_is_named_only_by_whoever_knew_it() {
         let inside = "10.1.2.3".parse().unwrap();
         let named = Target::parse("https://db.example.com/", &USUAL).unwrap().refused(inside);
-        assert!(named.contains("`db.example.com`") && named.contains("private") && !named.contains("10.1"), "{named}");
+        assert!(
+            named.contains("`db.example.com`") && named.contains("private") && !named.contains("10.1"),
+            "{named}"
+        );
         let known = Target::parse("https://10.1.2.3/", &USUAL).unwrap_err();
         assert!(known.contains("10.1.2.3 is private"), "{known}");
     }

@@ -45,8 +45,10 @@ async fn done_when_everything_has_its_outcome_and_dead_tokens_leave_the_table() 
     let trail = stage.parts.audit.list(100).await.unwrap();
     let by_itself: Vec<_> = trail.iter().filter(|e| e.by == "reconciler").collect();
     let said: Vec<_> = by_itself.iter().rev().map(|e| (e.action.as_str(), e.result.as_str())).collect();
-    let wanted =
-        [("campaign.settle", "sending -> done"), ("campaign.write_back", "dead tokens taken out of the device table: 1")];
+    let wanted = [
+        ("campaign.settle", "sending -> done"),
+        ("campaign.write_back", "dead tokens taken out of the device table: 1"),
+    ];
     assert_eq!(said, wanted);
 }
 

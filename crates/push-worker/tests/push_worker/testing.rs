@@ -37,10 +37,8 @@ async fn quiet_with(spec: Spec, config: PushConfig) -> Bench {
 
 /// Some of the audience's own devices: three at Apple's, two at Google's.
 pub(crate) fn targets(world: &World) -> Vec<Target> {
-    let views = world
-        .shards
-        .iter()
-        .flat_map(|s| (0..s.batches()).filter_map(|b| s.batch(common::ids::BatchNo(b))));
+    let views =
+        world.shards.iter().flat_map(|s| (0..s.batches()).filter_map(|b| s.batch(common::ids::BatchNo(b))));
     let all: Vec<Target> = views
         .flat_map(|body| {
             common::envelope::BatchBody::new(&body).devices().map(|d| d.target.to_owned()).collect::<Vec<_>>()
@@ -148,7 +146,8 @@ async fn what_may_not_be_sent_any_more_is_not() {
     let late = envelope(&bench.world, &targets(&bench.world), false);
     let late = TestEnvelope { take_by: bench.world.clock.now().minus(MINUTE / 2), ..late };
     put(&bench.world, &late).await;
-    let edited = TestEnvelope { content: ContentId([9; 32]), ..envelope(&bench.world, &targets(&bench.world), false) };
+    let edited =
+        TestEnvelope { content: ContentId([9; 32]), ..envelope(&bench.world, &targets(&bench.world), false) };
     put(&bench.world, &edited).await;
     bench.drain(MINUTE).await;
     assert_eq!(outcomes(&bench.world, &late), None);

@@ -146,7 +146,8 @@ async fn what_a_clock_that_is_ahead_wrote_down_is_sent_at_once() {
     let armed = world.armed().await;
     pass(3).await;
     let ready = done(armed.disarm());
-    let ahead = common::campaign::Stamp::new("bea", world.clock.now().plus(std::time::Duration::from_secs(180)));
+    let ahead =
+        common::campaign::Stamp::new("bea", world.clock.now().plus(std::time::Duration::from_secs(180)));
     world.store(&done(ready.arm(ahead, Default::default(), Default::default()))).await;
     pass(3).await;
     assert_eq!(world.receiver.types(), ["campaign.armed"; 2]);
