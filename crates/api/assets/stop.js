@@ -8,7 +8,9 @@ import { who, whyNot } from './session.js';
 /** Does it; whatever came of it, the record is read anew. */
 async function doing(page, rest, words) {
   try {
-    page.after(await insist(page.campaign.id, rest, words));
+    const answer = await insist(page.campaign.id, rest, words);
+    page.after(answer);
+    return answer;
   } catch (error) {
     page.reload();
     throw error;
@@ -44,7 +46,8 @@ export function stoppedPanel(page) {
     const left = number(campaign.books.aborted + campaign.books.pending);
     const words = [`${left} devices have not been sent to. They are sent to now; nobody gets it twice.`];
     if (!(await confirm({ title: 'Send the rest?', words, yes: 'Yes, send the rest' }))) return;
-    await doing(page, '/resume', 'the rest is being sent');
+    const { warning } = await doing(page, '/resume', 'the rest is being sent');
+    if (warning) await confirm({ title: 'Nobody sends it yet', words: [warning], yes: 'Understood', no: 'Close' });
   };
   return h('div', {}, h('div', { class: 'outcome' }, icon('warn'), h('div', {}, h('h2', { tabindex: -1 }, stoppedWords(campaign.books)),
     h('p', {}, `By ${who(stop.stamp.by)}; the last answer was counted ${stop.stopped_at ? when(stop.stopped_at) : 'later'}. `,

@@ -10,11 +10,19 @@ use control::Who;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Webhooks at most (ours): each has a message for each event, and a log.
 const WEBHOOKS_MAX: usize = 20;
 /// How often a new id is tried.
 const TRIES: usize = 5;
+
+/// Tests of one webhook in an hour (ours). They stand in its log, of which the newest 2,000 lines are looked at for what
+/// waits: in the 70 hours that something may wait, tests are 1,400.
+const TESTS_AN_HOUR: usize = 20;
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Lines of the log that are read to count them.
+const LOG_READ_MAX: usize = 1_000;
 
 /// What somebody wants to be told, and where; checked.
 pub(crate) struct Wanted {
@@ -75,9 +83,20 @@ pub(crate) async fn remove(app: &App, who: &Who, id: HookId) -> Result<Webhook, 
     Ok(hook)
 }
 
+async fn check_tests(app: &App, id: HookId) -> Result<(), Problem> {
+    let since = app.control.clock().now().minus(HOUR);
+    let log = app.control.backend().webhooks.deliveries(id, since, LOG_READ_MAX).await?;
+    if log.iter().filter(|row| row.event == Event::Test).count() < TESTS_AN_HOUR {
+        return Ok(());
+    }
+    let why = format!("it was tried {TESTS_AN_HOUR} times in the last hour: wait, or look at its log");
+    Err(Problem::new(Code::TooManyTests, why))
+}
+
 /// Sends a test message now.
 pub(crate) async fn test(app: &App, who: &Who, id: HookId) -> Result<Tried, Problem> {
     let hook = one(app, id).await?;
+    check_tests(app, id).await?;
     let tried = app.notifier.test(&hook, &who.name).await?;
     let came = match &tried.came {
         Came::Answer { status, .. } => status.to_string(),

@@ -114,5 +114,5 @@ pub const TESTER_LIST_BYTES_MAX: u64 = 256 * 1024;
 /// A test send that no push worker took within this is over (ours; an idle worker takes it within about a second).
 pub const TEST_TAKEN_WITHIN: Duration = Duration::from_secs(15);
 /// A test send that was taken has its outcomes within this, or its worker died (ours; a connection, two tries of ten
-/// seconds each, and writing it down).
+/// seconds each, cut short where needed, and writing it down).
 pub const TEST_DONE_WITHIN: Duration = Duration::from_secs(45);

@@ -30,7 +30,7 @@ pub use leave::Leave;
 pub use once::OnceKey;
 pub use operations::Edit;
 pub use preflight::{Check, Light, Preflight};
-pub use press::{Meant, PressResult, Receipt};
+pub use press::{Meant, PressResult, Receipt, Resumed};
 pub use receipts::{DeviceReceipt, UserReceipt};
 pub use reconcile::Step;
 pub use redrive::{RedriveRequest, Redriven};

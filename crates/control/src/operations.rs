@@ -31,6 +31,15 @@ pub struct Edit {
 pub(crate) struct Changed {
     pub(crate) campaign: Campaign,
     pub(crate) by_us: bool,
+    /// The state before.
+    before: State,
+}
+
+impl Changed {
+    fn words(&self) -> String {
+        let (before, after) = (self.before.label(), self.campaign.state.label());
+        if self.by_us { format!("{before} -> {after}") } else { format!("{after} already") }
+    }
 }
 
 impl Control {
@@ -158,11 +167,45 @@ impl Control {
         Ok(self.change(who, "campaign.upload", id, |c| c.upload(up.clone())).await?.campaign)
     }
 
-    /// Reads, decides, writes conditionally; begins again when somebody else was faster.
+    /// Changes a record, and notes what came of it in the audit trail.
     pub(crate) async fn change(
         self: &Arc<Self>,
         who: &Who,
         action: &str,
+        id: CampaignId,
+        decide: impl Fn(&Campaign) -> Decision + Send,
+    ) -> Result<Changed, ControlError> {
+        let changed = self.change_quietly(who, id, decide).await;
+        match &changed {
+            Ok(changed) => self.audit(who, action, Some(id), changed.words()),
+            Err(ControlError::Refused(no)) => {
+                self.audit(who, action, Some(id), format!("refused: {}", no.code));
+            }
+            Err(_) => {}
+        }
+        changed
+    }
+
+    /// A change by the service itself, which finds out by asking whether there is something to change: what came to nothing
+    /// is no entry.
+    pub(crate) async fn change_if_due(
+        self: &Arc<Self>,
+        who: &Who,
+        action: &str,
+        id: CampaignId,
+        decide: impl Fn(&Campaign) -> Decision + Send,
+    ) -> Result<Changed, ControlError> {
+        let changed = self.change_quietly(who, id, decide).await?;
+        if changed.by_us {
+            self.audit(who, action, Some(id), changed.words());
+        }
+        Ok(changed)
+    }
+
+    /// Reads, decides, writes conditionally; begins again when somebody else was faster. The audit trail is the caller's.
+    pub(crate) async fn change_quietly(
+        &self,
+        who: &Who,
         id: CampaignId,
         decide: impl Fn(&Campaign) -> Decision + Send,
     ) -> Result<Changed, ControlError> {
@@ -171,13 +214,10 @@ impl Control {
             let allowed = who.leave.check(&campaign);
             let next = match allowed.map_or_else(Decision::Refuse, |()| decide(&campaign)) {
                 Decision::Same => {
-                    self.audit(who, action, Some(id), format!("{} already", campaign.state.label()));
-                    return Ok(Changed { campaign, by_us: false });
+                    let before = campaign.state;
+                    return Ok(Changed { campaign, by_us: false, before });
                 }
-                Decision::Refuse(no) => {
-                    self.audit(who, action, Some(id), format!("refused: {}", no.code));
-                    return Err(no.into());
-                }
+                Decision::Refuse(no) => return Err(no.into()),
                 Decision::Change(next) => *next,
             };
             if self.backend.campaigns.update(&next).await? == Written::Yes {
@@ -185,8 +225,7 @@ impl Control {
                     let (from, to, by) = (campaign.state.label(), next.state.label(), &who.name);
                     tracing::info!(campaign = %id, name = next.name, from, to, by, "campaign moved");
                 }
-                self.audit(who, action, Some(id), arrow(campaign.state, next.state));
-                return Ok(Changed { campaign: next, by_us: true });
+                return Ok(Changed { campaign: next, by_us: true, before: campaign.state });
             }
         }
         Err(ControlError::Busy)
@@ -222,10 +261,6 @@ impl Control {
         // Fails only when the semaphore is closed, which nobody does.
         let _ = self.auditing.acquire_many(AUDITS_MAX).await;
     }
-}
-
-fn arrow(before: State, after: State) -> String {
-    format!("{} -> {}", before.label(), after.label())
 }
 
 fn checked_name(name: &str) -> Result<String, BadField> {

@@ -331,7 +331,9 @@ fn queues(f: &Facts<'_>) -> Check {
             "queues_empty",
             true,
             Light::Red,
-            format!("{n} envelopes of an earlier run are still on the queues"),
+            format!(
+                "{n} envelopes of an earlier run, or of a test send of the last minute, are still on the queues"
+            ),
         );
     }
     let dead = s.dead + b.dead;

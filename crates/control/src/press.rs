@@ -2,6 +2,7 @@
 
 use crate::{Control, ControlError, Who};
 use common::campaign::{Campaign, Decision, Refusal, RefusalCode, Stamp, State};
+use common::fleet::Role;
 use common::ids::CampaignId;
 use common::time::UnixMs;
 use schemars::JsonSchema;
@@ -68,6 +69,17 @@ pub struct Receipt {
     pub shards: u16,
     /// One plain sentence.
     pub sentence: String,
+}
+
+/// A campaign that is resumed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resumed {
+    /// Its record.
+    #[serde(flatten)]
+    pub campaign: Campaign,
+    /// That nothing is sent as things are, and what to do, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 impl Control {
@@ -159,12 +171,13 @@ impl Control {
         Ok(self.change(who, "campaign.abort", id, |c| c.abort(stamp())).await?.campaign)
     }
 
-    /// Sends what the ledger says is unsent, after a stop.
+    /// Sends what the ledger says is unsent, after a stop. Warns when no worker is there to do it, and never refuses for that:
+    /// the envelopes wait.
     ///
     /// # Errors
     /// Why the state does not allow it, or that another campaign has the fleet by now.
     #[tracing::instrument(name = "resume", skip_all, fields(campaign = %id))]
-    pub async fn resume(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Campaign, ControlError> {
+    pub async fn resume(self: &Arc<Self>, who: &Who, id: CampaignId) -> Result<Resumed, ControlError> {
         let stamp = || Stamp::new(&who.name, self.clock.now());
         if let Decision::Refuse(no) = self.get(id).await?.resume(stamp()) {
             return Err(no.into());
@@ -178,8 +191,24 @@ impl Control {
             self.change(&who.taking_back(), "campaign.abort", id, |c| c.abort(stamp())).await?;
             return Err(crate::arm::lost_fleet().into());
         }
-        self.dispatch_or_log(&changed.campaign).await;
-        Ok(changed.campaign)
+        let (_, warning) = futures::join!(self.dispatch_or_log(&changed.campaign), self.nobody_works());
+        Ok(Resumed { campaign: changed.campaign, warning })
+    }
+
+    /// That a role has no live worker. What can't be read in time is no warning.
+    async fn nobody_works(&self) -> Option<String> {
+        let workers = tokio::time::timeout(RECEIPT, self.workers()).await.ok()?.ok()?;
+        let has = |role| workers.iter().any(|worker| worker.role == role);
+        let missing = match (has(Role::Interim), has(Role::Push)) {
+            (true, true) => return None,
+            (false, true) => "no interim worker is there",
+            (true, false) => "no push worker is there",
+            (false, false) => "no worker is there",
+        };
+        Some(format!(
+            "it is resumed, but {missing}: nothing is sent until one comes (`owl fleet status` shows them, `owl fleet scale` \
+             starts some), and its deadline runs"
+        ))
     }
 }
 

@@ -217,17 +217,27 @@ impl Control {
         });
     }
 
-    /// Unless another process is at it.
+    /// Unless another process is at it. No change of state: one entry says what came of it.
     async fn take_out(self: &Arc<Self>, campaign: &Campaign) -> Result<(), ControlError> {
-        let (who, now) = (Who::named("reconciler"), self.clock.now());
-        let begins = |c: &Campaign| c.write_back_begins(now);
-        if !self.change(&who, "campaign.settle", campaign.id, begins).await?.by_us {
+        let (who, id, now) = (Who::named("reconciler"), campaign.id, self.clock.now());
+        if !self.change_quietly(&who, id, |c| c.write_back_begins(now)).await?.by_us {
             return Ok(());
         }
         match self.remove_dead_tokens(campaign).await {
-            Ok(removed) => self.settle(campaign.id, |c| c.written_back(removed)).await.map(drop),
+            Ok(removed) => {
+                if self.change_quietly(&who, id, |c| c.written_back(removed)).await?.by_us {
+                    self.audit(
+                        &who,
+                        "campaign.write_back",
+                        Some(id),
+                        format!("dead tokens taken out of the device table: {removed}"),
+                    );
+                }
+                self.reconciling.forget(id);
+                Ok(())
+            }
             Err(error) => {
-                self.change(&who, "campaign.settle", campaign.id, Campaign::write_back_failed).await?;
+                self.change_quietly(&who, id, Campaign::write_back_failed).await?;
                 Err(error)
             }
         }
@@ -238,7 +248,7 @@ impl Control {
         id: CampaignId,
         decide: impl Fn(&Campaign) -> common::campaign::Decision + Send,
     ) -> Result<Step, ControlError> {
-        let changed = self.change(&Who::named("reconciler"), "campaign.settle", id, decide).await?;
+        let changed = self.change_if_due(&Who::named("reconciler"), "campaign.settle", id, decide).await?;
         self.reconciling.forget(id);
         Ok(if changed.by_us { Step::Moved(changed.campaign.state) } else { Step::Idle })
     }

@@ -7,9 +7,13 @@ use common::device::{Environment, Platform};
 use common::limits::TESTER_LISTS_MAX;
 use common::ports::{PortError, PutMode};
 use common::test_send::{ListName, Tester, TesterList, keys};
+use futures::{StreamExt, TryStreamExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// Lists that are read at once (ours): each may have a quarter of a megabyte.
+const READ_AT_ONCE: usize = 8;
 
 /// A list as people see it: with hashes instead of tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,20 +75,31 @@ pub(crate) fn token_hash(tester: &Tester) -> String {
 }
 
 impl Control {
-    /// Every list, by name.
+    /// Every list, by name. One that can't be read is left out: asked for by itself, it says why.
     ///
     /// # Errors
     /// As the backend says.
     pub async fn tester_lists(&self) -> Result<Vec<TestersBrief>, ControlError> {
         let names = self.list_names().await?;
-        let lists = futures::future::try_join_all(names.iter().map(|name| self.find_testers(name))).await?;
-        let brief = |list: TesterList| TestersBrief {
-            name: list.name,
-            devices: list.devices.len(),
-            changed: list.changed,
-        };
-        // One that was removed since is left out.
-        Ok(lists.into_iter().flatten().map(brief).collect())
+        let briefs: Vec<_> = names.iter().map(|name| self.brief(name)).collect();
+        let briefs = futures::stream::iter(briefs).buffered(READ_AT_ONCE).try_collect::<Vec<_>>().await?;
+        Ok(briefs.into_iter().flatten().collect())
+    }
+
+    /// `None` where there is nothing to show; one that was removed since is no fault.
+    async fn brief(&self, name: &ListName) -> Result<Option<TestersBrief>, ControlError> {
+        match self.find_testers(name).await {
+            Ok(list) => Ok(list.map(|list| TestersBrief {
+                name: list.name,
+                devices: list.devices.len(),
+                changed: list.changed,
+            })),
+            Err(ControlError::Port(error @ PortError::Corrupt { .. })) => {
+                tracing::warn!(list = %name, %error, "a list of testers can't be read, and is left out");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn list_names(&self) -> Result<Vec<ListName>, ControlError> {

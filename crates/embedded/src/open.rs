@@ -77,8 +77,8 @@ impl Embedded {
     }
 }
 
-/// Opens the data directory, and makes it when it is not there. `clock` is the queues'; everything else is given its
-/// times by the caller.
+/// Opens the data directory, and makes it when it is not there. `clock` is the queues', and says what is old in the log
+/// of webhooks; everything else is given its times by the caller.
 ///
 /// # Errors
 /// Another process has it, or something in it can't be opened; each says where.
@@ -99,6 +99,7 @@ pub fn open(config: EmbeddedConfig, clock: Arc<dyn Clock>) -> Result<Embedded, O
     let objects_dir = dir.join("objects");
     let objects = FileObjects::open(objects_dir.clone(), dir.join("unfinished"), fsync, lock.clone())
         .map_err(|source| OpenError::Io { path: objects_dir, source })?;
+    let now = clock.now();
     let queues = Queues { config: &config, time: SteadyTime::new(clock), lock };
     let (shards, mut damage) = queues.open("shards", "the shard queue", Rules::fifo())?;
     let (batches, more) = queues.open("batches", "the batch queue", Rules::standard())?;
@@ -108,7 +109,7 @@ pub fn open(config: EmbeddedConfig, clock: Arc<dyn Clock>) -> Result<Embedded, O
     let fleet = FleetTable::new(tables.clone());
     fleet.prune().map_err(table)?;
     let webhooks = WebhookTable::new(tables.clone());
-    webhooks.prune().map_err(table)?;
+    webhooks.prune(now).map_err(table)?;
     let audit = AuditTable::open(tables.clone()).map_err(table)?;
     let backend = Backend {
         shards: Arc::new(shards),

@@ -9,6 +9,7 @@ use common::fleet::{CounterRows, LinkRow};
 use common::ids::{CampaignId, ContentId, SnapshotId, WorkerId};
 use common::ports::Backend;
 use common::snapshot::{Manifest, keys};
+use common::test_send::TestId;
 use common::time::{Clock, UnixMs};
 use common::watch::Watch;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,8 +69,8 @@ pub struct Shared {
     /// Whether a gateway was out of reach at the last heartbeat.
     pub(crate) was_cut: AtomicBool,
     stopped: AtomicBool,
-    /// Held by the one test that is under way.
-    pub(crate) testing: tokio::sync::Mutex<()>,
+    /// Held by the one test that is under way. Inside: the test of which it is not known whether this worker took it.
+    pub(crate) testing: tokio::sync::Mutex<Option<TestId>>,
 }
 
 impl std::fmt::Debug for Shared {

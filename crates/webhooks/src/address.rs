@@ -13,7 +13,7 @@ pub enum Kind {
     Private,
     /// This machine.
     Loopback,
-    /// Link-local (where clouds hand out credentials), multicast, reserved: never a receiver.
+    /// Link-local and others where clouds hand out credentials, multicast, reserved: never a receiver.
     Never,
 }
 
@@ -53,8 +53,14 @@ impl WebhookConfig {
     }
 }
 
+/// Where clouds hand out credentials at an address that is not link-local: Alibaba's, Azure's.
+const CREDENTIALS: [[u8; 4]; 2] = [[100, 100, 100, 200], [168, 63, 129, 16]];
+
 fn of_v4(v4: Ipv4Addr) -> Kind {
-    let [a, b, c, _] = v4.octets();
+    let [a, b, c, d] = v4.octets();
+    if CREDENTIALS.contains(&[a, b, c, d]) {
+        return Kind::Never;
+    }
     match (a, b, c) {
         (127, ..) => Kind::Loopback,
         // Private networks, and what carriers use behind their NAT.
@@ -77,6 +83,8 @@ fn of_v6(v6: Ipv6Addr) -> Kind {
         // An IPv4 address in other clothes is what it is underneath: mapped, NAT64, 6to4.
         [0, 0, 0, 0, 0, 0xffff, hi, lo] | [0x64, 0xff9b, 0, 0, 0, 0, hi, lo] => low(hi, lo),
         [0x2002, hi, lo, ..] => low(hi, lo),
+        // Within it, AWS hands out metadata and credentials.
+        [0xfd00, 0xec2, ..] => Kind::Never,
         [0xfc00..=0xfdff, ..] => Kind::Private,
         // Teredo and documentation are within 2000::/3, where everything public is.
         [0x2001, 0 | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Kind::Never,
@@ -107,6 +115,9 @@ mod tests {
         }
         let never = ["169.254.169.254", "169.254.170.2", "0.0.0.0", "224.0.0.1", "255.255.255.255"];
         let never = never.into_iter().chain(["::", "fe80::1", "fec0::1", "ff02::1", "2001:db8::1", "100::1"]);
+        let clouds =
+            ["fd00:ec2::254", "fd00:ec2::23", "100.100.100.200", "168.63.129.16", "::ffff:168.63.129.16"];
+        let never = never.chain(clouds);
         for never in never.chain(["::ffff:169.254.169.254", "::7f00:1", "2001::1", "192.0.2.1"]) {
             assert_eq!(kind(never), Kind::Never, "{never}");
         }

@@ -13,16 +13,55 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// A log is looked at so often at least: another process may have left something in it.
+/// A log in which something waits is looked at so often at least: another process may have left it there.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// And one in which nothing waits: every look reads all of it, and what is new is told by [`Notifier::look_now`].
+const IDLE_EVERY: Duration = Duration::from_secs(60);
 /// Deliveries of one webhook that a look reads, the newest.
 const ROWS_MAX: usize = 2_000;
 
+/// Who works on a webhook's log, and when it is looked at next.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    next: Instant,
+    busy: bool,
+}
+
+/// A look at a webhook's log. However it ends, others may look after it.
+struct Turn {
+    notifier: Arc<Notifier>,
+    hook: HookId,
+    pause: Duration,
+}
+
+impl Turn {
+    async fn take(mut self, shutdown: CancellationToken) {
+        let (this, hook) = (&self.notifier, self.hook);
+        match this.deliver(hook, &shutdown).await {
+            Ok(next) => {
+                self.pause = next.map_or(IDLE_EVERY, |at| at.since(this.now()).min(LOOK_EVERY));
+            }
+            Err(error) => {
+                tracing::warn!(%error, %hook, "the log of a webhook can't be read or written; it is tried again");
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(lane) = self.notifier.lanes().get_mut(&self.hook) {
+            lane.busy = false;
+            lane.next = lane.next.min(Instant::now() + self.pause);
+        }
+    }
+}
+
 impl Notifier {
-    /// There is something new in this webhook's log.
+    /// There is something new in this webhook's log; whoever works on it just now looks again afterwards.
     pub(crate) fn look_now(&self, hook: HookId) {
-        if let Some(at @ Some(_)) = self.lanes().get_mut(&hook) {
-            *at = Some(Instant::now());
+        if let Some(lane) = self.lanes().get_mut(&hook) {
+            lane.next = Instant::now();
         }
     }
 
@@ -33,58 +72,57 @@ impl Notifier {
         tasks: &TaskTracker,
         shutdown: &CancellationToken,
     ) {
+        let now = Instant::now();
         let mut lanes = self.lanes();
-        let at = lanes.entry(hook).or_insert_with(|| Some(Instant::now()));
-        if at.is_none_or(|at| at > Instant::now()) {
+        let lane = lanes.entry(hook).or_insert(Lane { next: now, busy: false });
+        if lane.busy || lane.next > now {
             return;
         }
-        *at = None;
+        *lane = Lane { next: now + IDLE_EVERY, busy: true };
         drop(lanes);
-        let (this, shutdown) = (Arc::clone(self), shutdown.clone());
-        tasks.spawn(async move {
-            let next = this.deliver(hook, &shutdown).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, %hook, "the log of a webhook can't be read or written; it is tried again");
-                None
-            });
-            let pause = next.map_or(LOOK_EVERY, |at| at.since(this.now()).min(LOOK_EVERY));
-            this.lanes().insert(hook, Some(Instant::now() + pause));
-        });
+        let turn = Turn { notifier: Arc::clone(self), hook, pause: LOOK_EVERY };
+        tasks.spawn(turn.take(shutdown.clone()));
     }
 
-    /// Sends what is due, the oldest first. Answers when something else will be.
-    async fn deliver(&self, hook: HookId, shutdown: &CancellationToken) -> Result<Option<UnixMs>, PortError> {
-        let from = self.now().minus(OPEN_FOR);
-        let rows = self.backend().webhooks.deliveries(hook, from, ROWS_MAX).await?;
-        let mut next = None;
-        for row in rows.into_iter().rev() {
-            let Some(mut due) = row.due_at() else { continue };
-            if due <= self.now() && !shutdown.is_cancelled() {
-                // Read anew: it may be gone by now, or another process may have been told that its receiver is.
-                let found = self.backend().webhooks.get(hook).await?;
-                let Some(hook) = found.filter(|hook| hook.disabled.is_none()) else { return Ok(None) };
-                match self.try_one(&hook, &row, shutdown).await?.and_then(|row| row.due_at()) {
-                    Some(at) => due = at,
-                    None => continue,
-                }
+    /// Sends what is due: first what was never tried, then the oldest. The log is read again for each, since a receiver may
+    /// be slow, and something newer may have come meanwhile. Answers when something else will be due.
+    async fn deliver(&self, id: HookId, shutdown: &CancellationToken) -> Result<Option<UnixMs>, PortError> {
+        let webhooks = &self.backend().webhooks;
+        loop {
+            let now = self.now();
+            let rows = webhooks.deliveries(id, now.minus(OPEN_FOR), ROWS_MAX).await?;
+            let is_due = |row: &&Delivery| row.due_at().is_some_and(|at| at <= now);
+            let due = rows.iter().rev().filter(is_due).min_by_key(|row| (row.attempts > 0, row.at));
+            let Some(row) = due.filter(|_| !shutdown.is_cancelled()) else {
+                return Ok(rows.iter().filter_map(Delivery::due_at).min());
+            };
+            // Read anew: it may be gone by now, or another process may have been told that its receiver is.
+            let found = webhooks.get(id).await?;
+            let Some(hook) = found.filter(|hook| hook.disabled.is_none()) else { return Ok(None) };
+            if !self.try_one(&hook, row, shutdown).await? {
+                return Ok(Some(now));
             }
-            next = Some(next.map_or(due, |next: UnixMs| next.min(due)));
         }
-        Ok(next)
     }
 
-    /// Claims, sends, writes down what came. `None`: another process has it.
+    /// Claims, sends, writes down what came. False: another process has it.
     async fn try_one(
         &self,
         hook: &Webhook,
         row: &Delivery,
         shutdown: &CancellationToken,
-    ) -> Result<Option<Delivery>, PortError> {
+    ) -> Result<bool, PortError> {
         let webhooks = &self.backend().webhooks;
-        let Some(claimed) = row.claim(self.now()) else { return Ok(None) };
+        let Some(claimed) = row.claim(self.now()) else { return Ok(false) };
         if webhooks.update_delivery(&claimed).await? == Written::Conflict {
-            return Ok(None);
+            return Ok(false);
         }
-        let came = self.attempt(hook, &claimed, shutdown).await;
+        let Some(came) = self.attempt(hook, &claimed, shutdown).await else {
+            webhooks.update_delivery(&claimed.give_back()).await?;
+            return Ok(false);
+        };
+        // Before the log says that it is.
+        self.disable_if_gone(hook, &came).await?;
         let settled = claimed.settle(&came, self.now());
         count(&settled);
         let (error, attempts) =
@@ -92,12 +130,16 @@ impl Notifier {
         tracing::info!(hook = %hook.id, message = %settled.message, event = %settled.event, attempts, error, "webhook");
         if webhooks.update_delivery(&settled).await? == Written::Conflict {
             tracing::warn!(message = %settled.message, "this attempt took longer than its lease: it is sent again");
-            return Ok(None);
+            return Ok(false);
         }
-        if matches!(came, Came::Answer { status: GONE, .. }) {
-            self.disable(hook).await?;
+        Ok(true)
+    }
+
+    pub(crate) async fn disable_if_gone(&self, hook: &Webhook, came: &Came) -> Result<(), PortError> {
+        match came {
+            Came::Answer { status: GONE, .. } => self.disable(hook).await,
+            _ => Ok(()),
         }
-        Ok(Some(settled))
     }
 
     async fn disable(&self, hook: &Webhook) -> Result<(), PortError> {

@@ -10,6 +10,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
+/// A resume this long after the press begins a new place in the log: deliveries are looked for among the last 70 hours, of
+/// which 58 may be needed to tell.
+const RESUMED_LATE: Duration = Duration::from_secs(6 * 3_600);
+
 /// Something that happened to a campaign.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Happened {
@@ -19,7 +23,8 @@ pub struct Happened {
     pub number: u64,
     /// When, as far as is known.
     pub at: UnixMs,
-    /// A time that every process takes from the record: of `half` the press, of all others the same as `at`.
+    /// A time that every process takes from the record: of `half` the press, or a resume long after it; of all others the
+    /// same as `at`.
     pub sorted_at: UnixMs,
     data: Map<String, Value>,
 }
@@ -122,7 +127,14 @@ impl About<'_> {
         }
         let more = json!({ "devices": devices, "settled": settled, "accepted": accepted });
         let happened = self.event(Event::Half, 0, at, State::Sending, &pressed.by, more);
-        Some(Happened { sorted_at: pressed.at, ..happened })
+        Some(Happened { sorted_at: self.half_sorted_at(pressed.at), ..happened })
+    }
+
+    /// The press, as long as what is sorted there is still looked for when half is reached.
+    fn half_sorted_at(&self, pressed_at: UnixMs) -> UnixMs {
+        let newest = self.0.runs.iter().rev().find(|run| run.kind != RunKind::Canary);
+        let late = newest.map(|run| run.stamp.at).filter(|at| at.since(pressed_at) >= RESUMED_LATE);
+        late.unwrap_or(pressed_at)
     }
 
     /// Nobody noted it when it was: it is about when half of the accepted pushes were.

@@ -22,6 +22,8 @@ const LIST_RARER_BY: Duration = Duration::from_millis(50);
 const LOOK_BACK: usize = 200;
 /// The live figures are waited for no longer than this.
 const COUNTED_WITHIN: Duration = Duration::from_secs(1);
+/// What was noted is forgotten after this: a clock that was wrong may have hidden something. It costs a reading.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// Beyond so many, what was seen is forgotten; it costs a few writes that conflict.
 const REMEMBERED_MAX: usize = 10_000;
 
@@ -35,6 +37,9 @@ pub(crate) struct Looks {
     told: HashSet<(HookId, MessageId)>,
     /// The campaign in the slot.
     current: Option<Campaign>,
+    /// The one that was there before, while its end is not noted.
+    left: Option<CampaignId>,
+    forgot_at: Option<Instant>,
 }
 
 impl Looks {
@@ -45,8 +50,10 @@ impl Looks {
     }
 
     fn bound(&mut self) {
-        if self.noted.len() > REMEMBERED_MAX {
+        let since = *self.forgot_at.get_or_insert_with(Instant::now);
+        if self.noted.len() > REMEMBERED_MAX || since.elapsed() >= FORGET_EVERY {
             self.noted.clear();
+            self.forgot_at = None;
         }
         if self.told.len() > REMEMBERED_MAX {
             self.told.clear();
@@ -61,13 +68,14 @@ impl Notifier {
         if let Some(campaign) = self.in_slot(looks).await? {
             self.note(&campaign, hooks, looks).await?;
         }
+        let left = self.note_left(hooks, looks).await;
         if looks.list_at.is_some_and(|at| Instant::now() < at) {
-            return Ok(());
+            return left;
         }
         // Also when something fails: nobody reads the presses' table in a loop.
         looks.list_at = Some(Instant::now() + LIST_EVERY);
         let newest = self.backend().campaigns.list(LOOK_BACK).await?;
-        let mut failed = Ok(());
+        let mut failed = left;
         for campaign in &newest {
             if looks.noted.get(&campaign.id) != Some(&campaign.version) {
                 failed = failed.and(self.note(campaign, hooks, looks).await);
@@ -82,7 +90,11 @@ impl Notifier {
     /// The campaign in the slot: read again when its version says that it changed. `None` where nothing can be new.
     async fn in_slot(&self, looks: &mut Looks) -> Result<Option<Campaign>, PortError> {
         let campaigns = &self.backend().campaigns;
-        let Some(id) = campaigns.slot().await?.campaign else { return Ok(None) };
+        let slot = campaigns.slot().await?.campaign;
+        if let Some(old) = looks.current.take_if(|old| Some(old.id) != slot) {
+            looks.left = Some(old.id);
+        }
+        let Some(id) = slot else { return Ok(None) };
         let version = campaigns.version(id).await?;
         let known = looks.current.as_ref().filter(|c| c.id == id && Some(c.version) == version);
         if known.is_none() {
@@ -92,13 +104,31 @@ impl Notifier {
         Ok(looks.current.as_ref().filter(news).cloned())
     }
 
+    /// The campaign that left the slot, once more: its end may have come between two looks, and the list may not have it.
+    async fn note_left(&self, hooks: &[&Webhook], looks: &mut Looks) -> Result<(), ControlError> {
+        let Some(id) = looks.left else { return Ok(()) };
+        let found = self.backend().campaigns.get(id).await;
+        if !found.as_ref().is_err_and(PortError::is_transient) {
+            looks.left = None;
+        }
+        let Some(campaign) = found? else { return Ok(()) };
+        let noted = self.note(&campaign, hooks, looks).await;
+        if noted.is_err() {
+            looks.left = Some(id);
+        }
+        noted
+    }
+
     async fn note(
         &self,
         campaign: &Campaign,
         hooks: &[&Webhook],
         looks: &mut Looks,
     ) -> Result<(), ControlError> {
-        let half = is_moving(campaign) && hooks.iter().any(|hook| hook.events.contains(&Event::Half));
+        // The figures are paid for: they are asked for until everybody knows of the half.
+        let knows = |id| looks.told.contains(&(id, MessageId::of(id, campaign.id, Event::Half, 0)));
+        let asks = |hook: &&Webhook| hook.events.contains(&Event::Half) && !knows(hook.id);
+        let half = is_moving(campaign) && hooks.iter().any(asks);
         let so_far = if half { self.counted(campaign).await } else { None };
         let now = self.now();
         let recent = happened(campaign, so_far.as_ref(), now);
@@ -110,8 +140,8 @@ impl Notifier {
                     continue;
                 }
                 match self.backend().webhooks.put_delivery(&event.tell(hook, campaign)).await {
-                    Ok(Written::Yes) => self.look_now(hook.id),
-                    Ok(Written::Conflict) => {}
+                    // Also what another process has put: that one may be dead.
+                    Ok(Written::Yes | Written::Conflict) => self.look_now(hook.id),
                     // The others go on, and this is tried again at the next look.
                     Err(error) => {
                         failed = Err(error);

@@ -1,5 +1,6 @@
 //! The background task of one process: looks at the campaigns, writes down what is to be told, and sends what is due.
 
+use crate::deliver::Lane;
 use crate::message;
 use crate::notice::Looks;
 use crate::sender::{Post, Sender};
@@ -27,8 +28,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Notifier {
     pub(crate) control: Arc<Control>,
     sender: Arc<dyn Sender>,
-    /// When each webhook's log is to be looked at next; `None` while somebody works on it.
-    lanes: Mutex<HashMap<HookId, Option<Instant>>>,
+    lanes: Mutex<HashMap<HookId, Lane>>,
 }
 
 impl std::fmt::Debug for Notifier {
@@ -61,7 +61,7 @@ impl Notifier {
         self.control.clock().now()
     }
 
-    pub(crate) fn lanes(&self) -> MutexGuard<'_, HashMap<HookId, Option<Instant>>> {
+    pub(crate) fn lanes(&self) -> MutexGuard<'_, HashMap<HookId, Lane>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -110,6 +110,7 @@ impl Notifier {
     pub async fn test(&self, hook: &Webhook, by: &str) -> Result<Tried, PortError> {
         let new = message::test(hook, by, self.now());
         let came = self.sender.send(&self.post(hook, &new)).await;
+        self.disable_if_gone(hook, &came).await?;
         let sent = Delivery { attempts: 1, ..new };
         // Put for the first time: nobody else may find it waiting.
         let delivery = Delivery { version: 1, ..sent.settle_for_good(&came, self.now()) };
@@ -124,21 +125,22 @@ impl Notifier {
         Post { url: hook.url.clone(), id, timestamp_s, signature, body: delivery.body.clone() }
     }
 
-    /// One attempt. One that is still under way a little after `shutdown` is given up: another process goes on.
+    /// One attempt. One that is still under way a little after `shutdown` is given up, and comes to nothing: another process
+    /// goes on.
     pub(crate) async fn attempt(
         &self,
         hook: &Webhook,
         delivery: &Delivery,
         shutdown: &CancellationToken,
-    ) -> Came {
+    ) -> Option<Came> {
         let post = self.post(hook, delivery);
         let ended = async {
             shutdown.cancelled().await;
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {
-            came = self.sender.send(&post) => came,
-            () = ended => Came::Nothing("the process that sent it ended before an answer came".to_owned()),
+            came = self.sender.send(&post) => Some(came),
+            () = ended => None,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! stands in between.
 
 use crate::config::WebhookConfig;
-use crate::target::{Target, refused};
+use crate::target::Target;
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::time::Clock;
@@ -32,6 +32,8 @@ const BODY_MAX: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// Of an answer's body so much is shown.
 const SHOWN_BYTES_MAX: usize = 1024;
+/// Of the reason why there was no answer so much is kept.
+const WHY_CHARS_MAX: usize = 500;
 /// Room for an answer's head, in bytes.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Addresses of a name that are tried.
@@ -111,7 +113,7 @@ impl HttpSender {
         if good.is_empty() {
             return Err(bad.first().map_or_else(
                 || format!("`{}` has no address", target.host),
-                |address| refused(address.ip()),
+                |address| target.refused(address.ip()),
             ));
         }
         let mut why = String::new();
@@ -164,10 +166,15 @@ impl Sender for HttpSender {
     async fn send(&self, post: &Post) -> Came {
         match tokio::time::timeout(ATTEMPT_MAX, self.exchange(post)).await {
             Ok(Ok(came)) => came,
-            Ok(Err(why)) => Came::Nothing(why),
+            Ok(Err(why)) => Came::Nothing(clipped(&why)),
             Err(_) => Came::Nothing(format!("no answer within {} s", ATTEMPT_MAX.as_secs())),
         }
     }
+}
+
+/// A receiver's certificate may have as many names as it likes, and all of them stand in the error.
+fn clipped(why: &str) -> String {
+    why.chars().take(WHY_CHARS_MAX).collect()
 }
 
 fn connector(roots: RootCertStore) -> Result<TlsConnector, String> {
@@ -212,4 +219,15 @@ async fn read(mut body: Incoming) -> String {
     bytes.truncate(SHOWN_BYTES_MAX);
     let text = String::from_utf8_lossy(&bytes);
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_an_end() {
+        assert_eq!(clipped("no route"), "no route");
+        assert_eq!(clipped(&"ä".repeat(1_000)).chars().count(), WHY_CHARS_MAX);
+    }
 }

@@ -35,7 +35,7 @@ impl Target {
             return Err("give an https:// URL (webhooks.allow_http would allow http)".to_owned());
         }
         if let Some(address) = target.address().filter(|address| !config.permits(*address, target.tls)) {
-            return Err(refused(address));
+            return Err(target.refused(address));
         }
         Ok(target)
     }
@@ -77,17 +77,22 @@ impl Target {
         self.address().map(Kind::of)
     }
 
+    /// Why no message goes to this address, which it has or resolves to. An address that only the resolver named is not told:
+    /// whoever makes webhooks is not to look up inside names by them.
+    pub(crate) fn refused(&self, address: IpAddr) -> String {
+        let kind = Kind::of(address).label();
+        let what = match self.address() {
+            Some(own) => format!("{own} is {kind}"),
+            None => format!("`{}` leads to an address that is {kind}", self.host),
+        };
+        format!("{what}: no message goes there (docs/webhooks.md, \"Where messages may go\")")
+    }
+
     /// Scheme, host and port: what may stand in logs. Path and query may hold a secret.
     #[must_use]
     pub fn origin(&self) -> String {
         format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority)
     }
-}
-
-/// Why no message goes to this address.
-pub(crate) fn refused(address: IpAddr) -> String {
-    let kind = Kind::of(address).label();
-    format!("{address} is {kind}: no message goes there (docs/webhooks.md, \"Where messages may go\")")
 }
 
 #[cfg(test)]
@@ -108,6 +113,18 @@ mod tests {
             assert!(Target::parse(url, &USUAL).is_err(), "{url}");
         }
         assert_eq!(Target::parse("https://[2606:4700::1]/", &USUAL).map(|t| t.port), Ok(443));
+    }
+
+    #[test]
+    fn an_inside_address_is_named_only_by_whoever_knew_it() {
+        let inside = "10.1.2.3".parse().unwrap();
+        let named = Target::parse("https://db.example.com/", &USUAL).unwrap().refused(inside);
+        assert!(
+            named.contains("`db.example.com`") && named.contains("private") && !named.contains("10.1"),
+            "{named}"
+        );
+        let known = Target::parse("https://10.1.2.3/", &USUAL).unwrap_err();
+        assert!(known.contains("10.1.2.3 is private"), "{known}");
     }
 
     #[test]

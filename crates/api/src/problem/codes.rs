@@ -75,6 +75,7 @@ codes! {
     UnsupportedType = UNSUPPORTED_MEDIA_TYPE, "unsupported_type", "The list is of an unknown media type.";
     HostNotAllowed = MISDIRECTED_REQUEST, "host_not_allowed", "`Host` is no name of this server.";
     BadField = UNPROCESSABLE_ENTITY, "bad_field", "A field can't be; `field` names it.";
+    TooManyTests = TOO_MANY_REQUESTS, "too_many_tests", "This webhook was tried out as often as allowed in the last hour.";
     TooManyAttempts = TOO_MANY_REQUESTS, "too_many_attempts", "Too many wrong tokens came from this address.";
     Corrupt = INTERNAL_SERVER_ERROR, "corrupt", "What is stored can't be read.";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something broke off here.";

@@ -10,7 +10,7 @@ use crate::{App, Shared};
 use axum::extract::{Extension, State};
 use common::campaign::Campaign;
 use common::ids::CampaignId;
-use control::{ArmRequest, Meant, Receipt};
+use control::{ArmRequest, Meant, Receipt, Resumed};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,12 +67,7 @@ pub(crate) async fn canary(
     seen(&app, id, spawned(async move { control.canary(&who, id).await }).await)
 }
 
-pub(crate) async fn resume(
-    State(app): Shared,
-    Id(id): Id,
-    Caller(who): Caller,
-    _: Empty,
-) -> Answer<Campaign> {
+pub(crate) async fn resume(State(app): Shared, Id(id): Id, Caller(who): Caller, _: Empty) -> Answer<Resumed> {
     let control = Arc::clone(&app.control);
     seen(&app, id, spawned(async move { control.resume(&who, id).await }).await)
 }

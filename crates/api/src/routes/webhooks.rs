@@ -4,7 +4,9 @@ use super::{Limit, spawned_port};
 use crate::Shared;
 use crate::extract::{Caller, Empty, HookPath, Json, Params};
 use crate::problem::Problem;
-use crate::views::{DeliveryList, NewWebhook, WebhookList, WebhookMade, WebhookTested, WebhookView};
+use crate::views::{
+    DeliveryList, DeliveryView, NewWebhook, WebhookList, WebhookMade, WebhookTested, WebhookView,
+};
 use crate::webhooks::{self, Wanted};
 use ::webhooks::Target;
 use axum::extract::State;
@@ -59,7 +61,9 @@ pub(crate) async fn deliveries(
     let limit = limit.or(100, 1_000)?;
     let hook = webhooks::one(&app, id).await?;
     let log = app.control.backend().webhooks.deliveries(hook.id, UnixMs(0), limit).await?;
-    Ok(axum::Json(DeliveryList { deliveries: log.into_iter().map(Into::into).collect() }))
+    let view =
+        |row| if hook.disabled.is_some() { DeliveryView::of_disabled(row) } else { DeliveryView::from(row) };
+    Ok(axum::Json(DeliveryList { deliveries: log.into_iter().map(view).collect() }))
 }
 
 pub(crate) async fn test(

@@ -86,7 +86,7 @@ pub struct DeliveryView {
     pub attempts: u32,
     /// The last attempt: its status, or why there was none.
     pub last: Option<Attempt>,
-    /// When it is tried (again).
+    /// When it is tried (again); `null` also where the webhook is disabled.
     pub next_at: Option<UnixMs>,
     /// When it was delivered.
     pub delivered_at: Option<UnixMs>,
@@ -96,7 +96,8 @@ pub struct DeliveryView {
 
 impl From<Delivery> for DeliveryView {
     fn from(row: Delivery) -> Self {
-        let next_at = row.due_at();
+        // What is to be sent at once has no time of its own yet.
+        let next_at = row.due_at().map(|due| due.max(row.at));
         let (delivered_at, given_up_at) = match row.progress {
             Progress::Waiting { .. } => (None, None),
             Progress::Delivered { at } => (Some(at), None),
@@ -104,6 +105,13 @@ impl From<Delivery> for DeliveryView {
         };
         let Delivery { message, event, campaign, at, attempts, last, .. } = row;
         Self { message, event, campaign, at, attempts, last, next_at, delivered_at, given_up_at }
+    }
+}
+
+impl DeliveryView {
+    /// One whose webhook is disabled: whatever it waits for, nothing is sent.
+    pub(crate) fn of_disabled(row: Delivery) -> Self {
+        Self { next_at: None, ..Self::from(row) }
     }
 }
 
@@ -133,5 +141,18 @@ impl From<Tried> for WebhookTested {
         };
         let delivery = DeliveryView::from(tried.delivery);
         Self { delivered: delivery.delivered_at.is_some(), answer, delivery }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_sent_at_once_says_when_it_happened() {
+        let (at, message) = (UnixMs(1_770_593_465_120), MessageId::random());
+        let row = Delivery::new(HookId(7), at, message, Event::Done, None, "{}".to_owned());
+        assert_eq!(DeliveryView::from(row.clone()).next_at, Some(at));
+        assert_eq!(DeliveryView::of_disabled(row).next_at, None);
     }
 }

@@ -4,6 +4,7 @@ use super::client::{ADMIN_NAME, Ask, Reply};
 use super::fixture::{Api, NOW, config, start, start_with};
 use api::{ApiConfig, ApiLimits, WebhookConfig};
 use common::access::Role;
+use common::webhook::{Delivery, Event, MessageId};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -108,4 +109,37 @@ async fn a_test_says_what_came_and_stands_in_the_log() {
         "{failed}"
     );
     assert_eq!(failed["delivery"]["given_up_at"], json!(NOW));
+}
+
+#[tokio::test]
+async fn a_webhook_is_tried_so_often_in_an_hour() {
+    let usual = config(ApiLimits::default());
+    let webhooks = WebhookConfig { allow_loopback: true, ..usual.webhooks };
+    let api = start_with(ApiConfig { webhooks, ..usual }).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let path = format!("/v1/webhooks/{}/test", made(&api, &url).await["id"].as_str().unwrap());
+    for _ in 0..20 {
+        api.post(&path, &json!({})).await.ok();
+    }
+    let more = api.post(&path, &json!({})).await;
+    assert_eq!(more.problem(), (429, "too_many_tests".to_owned()));
+    api.clock.advance(std::time::Duration::from_secs(3_601));
+    api.post(&path, &json!({})).await.ok();
+}
+
+#[tokio::test]
+async fn what_waits_for_a_disabled_webhook_is_not_said_to_be_tried_again() {
+    let api = start().await;
+    let id = made(&api, "https://example.com/").await["id"].as_str().unwrap().to_owned();
+    let webhooks = api.parts.backend().webhooks;
+    let hook = webhooks.get(id.parse().unwrap()).await.unwrap().unwrap();
+    webhooks.update(&hook.disable(NOW, "gone").unwrap()).await.unwrap();
+    let message = MessageId::random();
+    let row = Delivery::new(hook.id, NOW, message, Event::Done, None, "{}".to_owned());
+    webhooks.put_delivery(&row).await.unwrap();
+    let path = format!("/v1/webhooks/{id}/deliveries");
+    let shown = &api.get(&path).await.ok()["deliveries"][0];
+    assert_eq!((&shown["next_at"], &shown["given_up_at"]), (&Value::Null, &Value::Null));
 }

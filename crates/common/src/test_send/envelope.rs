@@ -9,12 +9,13 @@ use crate::limits::TESTERS_MAX;
 use crate::time::UnixMs;
 use crate::wire::{Malformed, Reader, put_str16};
 use bytes::Bytes;
+use std::fmt;
 
 const KIND: u8 = b'T';
 const VERSION: u8 = 1;
 
 /// Send a campaign's content to these devices, outside of every run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TestEnvelope {
     /// Whose content.
     pub campaign: CampaignId,
@@ -24,12 +25,22 @@ pub struct TestEnvelope {
     pub content: ContentId,
     /// Nothing is to reach a phone.
     pub dry_run: bool,
-    /// No worker takes it after this.
+    /// No worker takes it after this, give or take its clock.
     pub take_by: UnixMs,
     /// What the devices' locale numbers mean.
     pub locales: Vec<String>,
     /// One user record without an id: the devices.
     pub body: Bytes,
+}
+
+impl fmt::Debug for TestEnvelope {
+    /// Never shows the tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { campaign, test, dry_run, .. } = self;
+        let mut shown = f.debug_struct("TestEnvelope");
+        shown.field("campaign", campaign).field("test", test).field("dry_run", dry_run);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl TestEnvelope {
@@ -137,6 +148,7 @@ mod tests {
     fn it_survives_its_bytes_and_every_cut_is_an_error() {
         let test = envelope();
         assert_eq!(test.locales, ["de", ""]);
+        assert!(!format!("{test:?}").contains("abcdefghij"), "no token is shown");
         let bytes = test.encode();
         assert!(TestEnvelope::is_one(&bytes));
         assert_eq!(TestEnvelope::decode(&bytes), Ok(test.clone()));

@@ -137,7 +137,7 @@ pub struct Asked {
     pub dry_run: bool,
     /// Who asked, and when.
     pub asked: Stamp,
-    /// No worker takes it after this.
+    /// No worker takes it after this, give or take its clock.
     pub take_by: UnixMs,
     /// The devices, in the list's order. The envelope has those that are not left out, in the same order.
     pub devices: Vec<AskedDevice>,

@@ -129,7 +129,8 @@ impl Delivery {
         campaign: Option<CampaignId>,
         body: String,
     ) -> Self {
-        let progress = Progress::Waiting { next_at: at };
+        // At once by everybody's clock: `at` may be of one that is ahead.
+        let progress = Progress::Waiting { next_at: UnixMs(0) };
         Self {
             hook,
             at,
@@ -158,6 +159,14 @@ impl Delivery {
         let due = self.due_at().is_some_and(|at| at <= now);
         let (version, attempts) = (self.version + 1, self.attempts.saturating_add(1));
         due.then(|| Self { version, attempts, held_until: Some(now.plus(LEASE)), ..self.clone() })
+    }
+
+    /// The record of somebody who claimed it and ends before an answer came: it is due as it was, and has used up no
+    /// attempt.
+    #[must_use]
+    pub fn give_back(&self) -> Self {
+        let (version, attempts) = (self.version + 1, self.attempts.saturating_sub(1));
+        Self { version, attempts, held_until: None, ..self.clone() }
     }
 
     /// The record once an attempt ended.

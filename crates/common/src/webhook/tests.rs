@@ -46,6 +46,19 @@ fn one_claims_and_the_other_waits_for_the_lease() {
 }
 
 #[test]
+fn what_is_given_back_has_used_up_no_attempt() {
+    let new = delivery();
+    let back = new.claim(NOW).unwrap().give_back();
+    assert_eq!(back, Delivery { version: 3, ..new });
+    assert!(back.claim(NOW).is_some());
+}
+
+#[test]
+fn a_new_one_is_due_whatever_the_clock_says() {
+    assert!(delivery().claim(NOW.minus(Duration::from_secs(3_600))).is_some());
+}
+
+#[test]
 fn what_fails_is_tried_for_a_day_and_then_given_up() {
     let (mut at, mut delivery, mut pauses) = (NOW, delivery(), Vec::new());
     while let Some(claimed) = delivery.claim(at) {

@@ -20,6 +20,12 @@ use common::test_send::{Asked, AskedDevice, ListName, TestEnvelope, TestId, Test
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Asking ends before the request does (ours; a request has 10 s): what is answered late is called failed, and must not be
+/// sent behind the back of whoever then asks again.
+const ASKED_WITHIN: Duration = Duration::from_secs(6);
 
 /// What a test is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -67,6 +73,7 @@ impl Control {
         id: CampaignId,
         request: &TestRequest,
     ) -> Result<TestReport, ControlError> {
+        let end = Instant::now() + ASKED_WITHIN;
         let campaign = self.get(id).await?;
         who.leave.check(&campaign)?;
         campaign.may_test()?;
@@ -95,7 +102,7 @@ impl Control {
             devices,
         };
         let test = TestId::random();
-        self.put_test(&campaign, test, &asked, &list.devices).await?;
+        self.put_test(&campaign, test, &asked, &list.devices, end).await?;
         Ok(TestReport::new(id, test, asked, None, None, now))
     }
 
@@ -119,6 +126,7 @@ impl Control {
         test: TestId,
         asked: &Asked,
         testers: &[Tester],
+        end: Instant,
     ) -> Result<(), ControlError> {
         let wanted = testers.iter().zip(&asked.devices).filter(|(_, d)| d.left_out.is_none());
         let targets: Vec<_> =
@@ -134,7 +142,8 @@ impl Control {
         let (id, content) = (campaign.id, campaign.content_id);
         let envelope = TestEnvelope { campaign: id, test, content, dry_run, take_by, locales, body };
         self.backend.objects.put(&keys::asked(id, test), json(asked)?, PutMode::IfAbsent).await?;
-        let Err(error) = self.queue_test(&envelope).await else { return Ok(()) };
+        let queued = tokio::time::timeout_at(end, self.queue_test(&envelope)).await;
+        let Err(error) = queued.unwrap_or_else(|_| Err(too_slow())) else { return Ok(()) };
         // It may be on the queue all the same: what is called failed is taken by nobody, and what was taken goes on.
         match self.nobody_took(id, test, self.clock.now()).await?.worker {
             Some(_) => Ok(()),
@@ -155,6 +164,11 @@ impl Control {
             }
         }
     }
+}
+
+fn too_slow() -> ControlError {
+    let why = format!("it took no test within {} s", ASKED_WITHIN.as_secs());
+    PortError::Unavailable { what: "the batch queue", why }.into()
 }
 
 fn asked_device(campaign: &Campaign, tester: &Tester) -> AskedDevice {

@@ -121,7 +121,7 @@ impl TestReport {
         outcomes: Option<&Outcomes>,
         now: UnixMs,
     ) -> Self {
-        let state = state(taken, outcomes.is_some(), now);
+        let state = state(&asked, taken, outcomes.is_some(), now);
         let devices = devices(&asked, state, outcomes);
         let good = devices.iter().filter(|d| d.verdict.is_some_and(Verdict::is_good)).count();
         let refused = outcomes.and_then(|o| o.refused.as_deref());
@@ -148,12 +148,15 @@ impl TestReport {
     }
 }
 
-fn state(taken: Option<Taken>, done: bool, now: UnixMs) -> TestState {
+/// `taken` is by the worker's clock, which may be behind: nobody is told to send again what is being sent, so it counts from
+/// the last moment at which it may have been taken.
+fn state(asked: &Asked, taken: Option<Taken>, done: bool, now: UnixMs) -> TestState {
+    let since = |at: UnixMs| now.since(at.max(asked.take_by.plus(CLOCKS)));
     match taken {
         _ if done => TestState::Done,
         None => TestState::Waiting,
         Some(Taken { worker: None, .. }) => TestState::NotTaken,
-        Some(Taken { at, .. }) if now.since(at) < TEST_DONE_WITHIN => TestState::Sending,
+        Some(Taken { at, .. }) if since(at) < TEST_DONE_WITHIN => TestState::Sending,
         Some(_) => TestState::Lost,
     }
 }

@@ -4,7 +4,7 @@ use super::stage::{Stage, who};
 use common::campaign::State;
 use common::limits::CLAIM_LEASE;
 use common::outcome::Outcome;
-use common::ports::Devices;
+use common::ports::{Audit, Devices};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -40,6 +40,16 @@ async fn done_when_everything_has_its_outcome_and_dead_tokens_leave_the_table() 
     assert_eq!(stage.parts.devices.get_many(&[user.id]).await.unwrap()[0].as_ref().unwrap().devices, []);
     let receipt = stage.control.receipts(stage.id, user.id).await.unwrap();
     assert_eq!(receipt.devices[0].outcome, "unregistered");
+    // The end is one entry, and what became of dead tokens another: no state changed there.
+    stage.control.flush_audit().await;
+    let trail = stage.parts.audit.list(100).await.unwrap();
+    let by_itself: Vec<_> = trail.iter().filter(|e| e.by == "reconciler").collect();
+    let said: Vec<_> = by_itself.iter().rev().map(|e| (e.action.as_str(), e.result.as_str())).collect();
+    let wanted = [
+        ("campaign.settle", "sending -> done"),
+        ("campaign.write_back", "dead tokens taken out of the device table: 1"),
+    ];
+    assert_eq!(said, wanted);
 }
 
 #[tokio::test(start_paused = true)]

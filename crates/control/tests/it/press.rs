@@ -147,3 +147,19 @@ async fn a_canary_is_one_envelope_a_shard_with_a_scope_and_the_press_asks_for_th
     stage.control.press(&who("m"), stage.id).await.unwrap();
     assert_eq!(scopes().iter().filter(|s| **s == Scope::Rest).count(), usize::from(SHARDS));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_resume_warns_when_nobody_is_there_to_send_and_never_refuses() {
+    let stage = Stage::armed(60).await;
+    stage.control.press(&who("first"), stage.id).await.unwrap();
+    for there in [true, false] {
+        stage.control.abort(&who("worried"), stage.id).await.unwrap();
+        stage.reconcile_for(Duration::from_secs(10)).await;
+        if there {
+            stage.beat(|_| {}).await;
+        }
+        let resumed = stage.control.resume(&who("sre"), stage.id).await.unwrap();
+        assert_eq!((resumed.campaign.state, resumed.warning.is_none()), (State::Sending, there));
+        assert!(there || resumed.warning.unwrap().contains("no worker is there"));
+    }
+}

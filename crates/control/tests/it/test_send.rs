@@ -1,15 +1,17 @@
 //! Test sends, as the service sees them: asked for, taken or not, and put into words.
 
+use super::slow::SlowToSend;
 use super::stage::{Stage, who};
 use common::campaign::{Decision, Options, Refusal, State};
 use common::content::Content;
 use common::device::{Environment, Platform, TargetKind};
 use common::ids::WorkerId;
 use common::limits::{RECEIVES_MAX, TEST_DONE_WITHIN, TEST_TAKEN_WITHIN};
-use common::ports::{Audit, Put, PutMode, Queue};
+use common::ports::{Audit, Backend, Put, PutMode, Queue};
 use common::test_send::{ListName, Outcomes, Taken, TestEnvelope, TestId, Tester, Told, Verdict, keys};
 use contract::memory::Call;
-use control::{ControlError, Leave, RedriveRequest, TestReport, TestRequest, TestState, Who};
+use control::{Control, ControlError, Leave, RedriveRequest, TestReport, TestRequest, TestState, Who};
+use std::sync::Arc;
 use std::time::Duration;
 
 fn tester(person: &str, platform: Platform, environment: Environment) -> Tester {
@@ -144,6 +146,23 @@ async fn when_no_worker_takes_it_none_ever_will() {
     );
 }
 
+/// A worker's clock may be behind: what it is sending is not called lost, so that nobody sends it again.
+#[tokio::test(start_paused = true)]
+async fn a_test_is_not_lost_because_a_workers_clock_is_behind() {
+    let stage = Stage::ready(10).await;
+    with_list(&stage).await;
+    let (test, _) = ask(&stage, false).await;
+    let taken = Taken { worker: Some(WorkerId(7)), at: stage.clock.now().minus(TEST_DONE_WITHIN) };
+    let bytes = serde_json::to_vec(&taken).unwrap();
+    let objects = stage.parts.backend().objects;
+    objects.put(&keys::taken(stage.id, test), bytes.into(), PutMode::IfAbsent).await.unwrap();
+    assert_eq!(look(&stage, test).await.state, TestState::Sending);
+    tokio::time::advance(TEST_TAKEN_WITHIN + TEST_DONE_WITHIN).await;
+    assert_eq!(look(&stage, test).await.state, TestState::Sending);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert_eq!(look(&stage, test).await.state, TestState::Lost);
+}
+
 /// The queue's answer may be lost while the envelope is on it: whoever asks again must not reach people twice.
 #[tokio::test(start_paused = true)]
 async fn what_is_called_failed_is_taken_by_nobody() {
@@ -151,12 +170,32 @@ async fn what_is_called_failed_is_taken_by_nobody() {
     with_list(&stage).await;
     stage.parts.faults.fail_next(Call::BatchesSend, 1);
     assert!(stage.control.test(&who("marta"), stage.id, &to_list(false)).await.is_err());
+    let test = only_test(&stage).await;
+    assert_eq!(take(&stage, test).await, Put::Exists, "a worker that finds it all the same");
+    assert_eq!(look(&stage, test).await.state, TestState::NotTaken);
+}
+
+/// The one test that was asked for, whatever was answered.
+async fn only_test(stage: &Stage) -> TestId {
     let tests = format!("campaigns/{}/tests/", stage.id);
     let known = stage.parts.backend().objects.list(&tests).await.unwrap();
     let test = known.iter().find_map(|o| o.key.strip_prefix(&tests)?.strip_suffix("/asked.json")).unwrap();
-    let test: TestId = test.parse().unwrap();
-    assert_eq!(take(&stage, test).await, Put::Exists, "a worker that finds it all the same");
-    assert_eq!(look(&stage, test).await.state, TestState::NotTaken);
+    test.parse().unwrap()
+}
+
+/// A request has ten seconds: what is not queued long before that is called failed, and is then taken by nobody.
+#[tokio::test(start_paused = true)]
+async fn a_slow_queue_is_not_waited_for_longer_than_a_request_lasts() {
+    let stage = Stage::ready(10).await;
+    with_list(&stage).await;
+    let backend = stage.parts.backend();
+    let batches = SlowToSend { queue: backend.batches.clone(), answers_after: Duration::from_secs(9) };
+    let slow = Control::new(Backend { batches: Arc::new(batches), ..backend }, Arc::clone(&stage.clock));
+    let began = stage.clock.mono();
+    assert!(slow.test(&who("marta"), stage.id, &to_list(false)).await.is_err());
+    assert!(stage.clock.mono() - began < Duration::from_secs(8));
+    assert_eq!(stage.parts.batches.bodies().len(), 1, "it is on the queue all the same");
+    assert_eq!(take(&stage, only_test(&stage).await).await, Put::Exists);
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,6 +307,12 @@ async fn lists_are_kept_replaced_and_removed() {
     stage.parts.objects.poke(&keys::list(&name()), Some("{".into()));
     let error = control.testers(&name()).await.unwrap_err().to_string();
     assert!(error.contains("marketing") && error.contains("put it again"), "{error}");
+    control.put_testers(&who("max"), "qa".parse().unwrap(), vec![]).await.unwrap();
+    let lists = control.tester_lists().await.unwrap();
+    assert_eq!(lists.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["qa"], "the others are shown");
+    stage.parts.faults.down(Call::ObjectsGet, true);
+    assert!(control.tester_lists().await.is_err(), "a store that is away is no empty list");
+    stage.parts.faults.clear();
     for n in 0..common::limits::TESTER_LISTS_MAX {
         let _ = control.put_testers(&who("max"), format!("l{n}").parse().unwrap(), vec![]).await;
     }

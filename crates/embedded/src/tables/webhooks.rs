@@ -27,15 +27,16 @@ impl WebhookTable {
         Self { tables, write: Mutex::default() }
     }
 
-    /// Removes deliveries that are old by the newest one of all, so that no wrong clock empties the log.
-    pub(crate) fn prune(&self) -> Result<(), PortError> {
+    /// Removes deliveries that are old by this clock and by the newest one of all, so that neither a wrong clock nor a row
+    /// from the future empties the log.
+    pub(crate) fn prune(&self, now: UnixMs) -> Result<(), PortError> {
         let mut rows = Vec::new();
         for guard in self.tables.records.prefix([key::DELIVERY]) {
             let key = guard.key().map_err(|e| super::failed(WHAT, &e))?;
             rows.extend(key::delivery_at(&key).map(|at| (at, key.to_vec())));
         }
         let newest = rows.iter().map(|(at, _)| *at).max().unwrap_or_default();
-        rows.retain(|(at, _)| *at < newest.minus(delivery::KEPT));
+        rows.retain(|(at, _)| *at < newest.min(now).minus(delivery::KEPT));
         for rows in rows.chunks(PRUNED_PER_COMMIT) {
             let mut batch = self.tables.batch();
             rows.iter().for_each(|(_, key)| batch.remove(&self.tables.records, &key[..]));
@@ -169,7 +170,14 @@ mod tests {
             let row = Delivery::new(hook, at, message, Event::Done, Some(campaign), String::new());
             table.put_delivery(&row).await.unwrap();
         }
-        table.prune().unwrap();
+        // A clock that was a year behind, then one that is right.
+        let year = Duration::from_secs(365 * 24 * 3_600);
+        table.prune(newest.minus(year)).unwrap();
+        assert_eq!(table.deliveries(HookId(3), UnixMs(0), 10).await.unwrap().len(), 1);
+        // A row from the future makes nothing old.
+        let row = table.deliveries(HookId(1), UnixMs(0), 10).await.unwrap().remove(0);
+        table.put_delivery(&Delivery { hook: HookId(4), at: newest.plus(year), ..row }).await.unwrap();
+        table.prune(newest).unwrap();
         let mut left = Vec::new();
         for hook in (1..=3).map(HookId) {
             left.push(table.deliveries(hook, UnixMs(0), 10).await.unwrap().len());

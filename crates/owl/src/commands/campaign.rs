@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 pub(crate) use args::{ArmArgs, CampaignCommand, Id, PreflightArgs, PressArgs};
 use common::campaign::{Campaign, State};
 use common::fleet::Expected;
-use control::{ArmRequest, Preflight, Receipt, Report, Status};
+use control::{ArmRequest, Preflight, Receipt, Report, Resumed, Status};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) fn run(client: &Client, command: CampaignCommand, json: bool) -> anyh
         CampaignCommand::Disarm(id) => act(client, &id, "disarm", json),
         CampaignCommand::Canary(id) => act(client, &id, "canary", json),
         CampaignCommand::Abort(id) => act(client, &id, "abort", json),
-        CampaignCommand::Resume(id) => act(client, &id, "resume", json),
+        CampaignCommand::Resume(id) => resume(client, &id, json),
         CampaignCommand::Press(args) => press(client, &args, json),
         CampaignCommand::Status { campaign, watch } => status(client, &campaign, watch, json),
         CampaignCommand::Report(id) => report(client, &resolve(client, &id.campaign)?, json),
@@ -116,6 +116,20 @@ fn raw(client: &Client, path: &str, json: bool) -> anyhow::Result<bool> {
 
 fn act(client: &Client, id: &Id, action: &str, json: bool) -> anyhow::Result<bool> {
     show(client, &format!("/v1/campaigns/{}/{action}", resolve(client, &id.campaign)?), &json!({}), json)
+}
+
+fn resume(client: &Client, id: &Id, json: bool) -> anyhow::Result<bool> {
+    let path = format!("/v1/campaigns/{}/resume", resolve(client, &id.campaign)?);
+    let resumed: Resumed = client.post(&path, &json!({}))?;
+    if json {
+        output::json(&resumed)?;
+        return Ok(true);
+    }
+    print_campaign(&resumed.campaign, false)?;
+    if let Some(warning) = &resumed.warning {
+        outln!("  warning: {warning}");
+    }
+    Ok(true)
 }
 
 fn create(

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// What a test sets and looks at. `written` counts by the hash of the target.
 pub struct Script {
@@ -28,7 +29,11 @@ pub struct Script {
     pub quota_per_s: Cell<Option<u64>>,
     pub prepare: RefCell<Result<u32, String>>,
     pub prepared: Cell<u32>,
-    /// What twins were asked to send, by the hash of the target.
+    /// Time that a twin takes to become ready.
+    pub twin_ready_after: Cell<Duration>,
+    /// A twin's send does not even end when it is closed.
+    pub twin_is_stuck: Cell<bool>,
+    /// What twins sent, by the hash of the target.
     pub tested: RefCell<BTreeMap<u64, u32>>,
     /// What twins were asked to look at only.
     pub looked_at: RefCell<BTreeMap<u64, u32>>,
@@ -48,6 +53,8 @@ impl Script {
             quota_per_s: Cell::new(None),
             prepare: RefCell::new(Ok(100)),
             prepared: Cell::new(0),
+            twin_ready_after: Cell::default(),
+            twin_is_stuck: Cell::new(false),
             tested: RefCell::default(),
             looked_at: RefCell::default(),
             collapse_ids: Rc::default(),
@@ -139,7 +146,7 @@ impl Gateway for Fake {
     fn twin(&self, trial: Trial) -> Option<Box<dyn Gateway>> {
         let (script, clock) = (Rc::clone(&self.script), Arc::clone(&self.clock));
         let of = Self { platform: self.platform, script, clock };
-        Some(Box::new(Twin { of, trial, said: RefCell::default() }))
+        Some(Box::new(Twin { of, trial, said: RefCell::default(), closed: CancellationToken::new() }))
     }
 
     fn is_rehearsal(&self) -> bool {
@@ -154,6 +161,7 @@ struct Twin {
     of: Fake,
     trial: Trial,
     said: RefCell<Vec<Said>>,
+    closed: CancellationToken,
 }
 
 #[async_trait(?Send)]
@@ -164,6 +172,7 @@ impl Gateway for Twin {
 
     async fn prepare(&self, what: &Prepare<'_>) -> Result<u32, String> {
         self.of.script.collapse_ids.borrow_mut().push(what.content.collapse_id.clone());
+        tokio::time::sleep(self.of.script.twin_ready_after.get()).await;
         self.of.script.prepare.borrow().clone()
     }
 
@@ -172,18 +181,26 @@ impl Gateway for Twin {
         pushes: &[Push<'_>],
         _: UnixMs,
         may_send: MaySend<'_>,
-        _: Duration,
+        patience: Duration,
     ) -> Vec<Answered> {
         let s = &self.of.script;
-        tokio::time::sleep(s.answers_after.get()).await;
-        let (at, open) = (self.of.clock.now(), may_send());
+        let open = may_send();
+        let waited = tokio::time::sleep(s.answers_after.get().min(patience));
+        let closed = self.closed.run_until_cancelled(waited).await.is_none();
+        if s.twin_is_stuck.get() {
+            std::future::pending::<()>().await;
+        }
+        let (at, silent) = (self.of.clock.now(), closed || s.answers_after.get() > patience);
         let one = |push: &Push<'_>| {
-            let hash = push.target.hash();
+            let (place, hash) = (push.place, push.target.hash());
             let seen = if self.trial == Trial::Dry { &s.looked_at } else { &s.tested };
             let before = seen.borrow().get(&hash).copied().unwrap_or(0);
+            if !open {
+                return Answered { place, answer: Answer::NotSent, at };
+            }
             seen.borrow_mut().insert(hash, before + 1);
-            let answer = if open { s.answer.borrow()(hash, before) } else { Answer::NotSent };
-            Answered { place: push.place, answer, at }
+            let answer = if silent { Answer::Ambiguous } else { s.answer.borrow()(hash, before) };
+            Answered { place, answer, at }
         };
         let answered: Vec<_> = pushes.iter().map(one).collect();
         let good = answered.iter().filter(|a| a.answer == Answer::Accepted);
@@ -209,5 +226,7 @@ impl Gateway for Twin {
         true
     }
 
-    async fn close(&self) {}
+    async fn close(&self) {
+        self.closed.cancel();
+    }
 }

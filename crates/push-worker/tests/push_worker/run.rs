@@ -1,13 +1,15 @@
 //! The whole worker: lanes on threads, loops, drain.
 
+use crate::testing::{envelope, outcomes, put, targets, verdicts};
 use crate::world::{Spec, World};
 use async_trait::async_trait;
 use common::device::Platform;
 use common::fleet::LinkRow;
 use common::outcome::Outcome;
 use common::ports::{Fleet, Queue};
+use common::test_send::Verdict;
 use common::time::{Clock, SystemClock, UnixMs};
-use push_worker::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push};
+use push_worker::gateway::{Answer, Answered, Gateway, MaySend, Prepare, Push, Trial};
 use push_worker::{MakeGateways, PushConfig, PushWorker};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -137,4 +139,66 @@ async fn what_a_draining_worker_cannot_finish_is_put_back_for_the_next() {
     running.await.expect("no panic");
     assert_eq!((accepted(&world).await, sent.load(Ordering::SeqCst)), (1_000, 1_000), "and nobody twice");
     assert_eq!(world.records().await.iter().map(|r| r.doubled_at_most).sum::<u32>(), 0);
+}
+
+/// Its twins are not answered before they are closed.
+struct Silent {
+    platform: Platform,
+    sending: Arc<AtomicU32>,
+    closed: CancellationToken,
+}
+
+#[async_trait(?Send)]
+impl Gateway for Silent {
+    fn platform(&self) -> Platform {
+        self.platform
+    }
+    async fn prepare(&self, _: &Prepare<'_>) -> Result<u32, String> {
+        Ok(1)
+    }
+    async fn send(&self, pushes: &[Push<'_>], _: UnixMs, _: MaySend<'_>, _: Duration) -> Vec<Answered> {
+        self.sending.fetch_add(1, Ordering::SeqCst);
+        self.closed.cancelled().await;
+        let at = SystemClock::default().now();
+        // One of them was answered: that is not to be lost.
+        let answer = |place| if place == 0 { Answer::Accepted } else { Answer::Ambiguous };
+        pushes.iter().map(|p| Answered { place: p.place, answer: answer(p.place), at }).collect()
+    }
+    fn twin(&self, _: Trial) -> Option<Box<dyn Gateway>> {
+        let (platform, sending) = (self.platform, Arc::clone(&self.sending));
+        Some(Box::new(Self { platform, sending, closed: CancellationToken::new() }))
+    }
+    fn link(&self) -> LinkRow {
+        Sink(self.platform, Arc::default(), Duration::ZERO).link()
+    }
+    fn is_rehearsal(&self) -> bool {
+        true
+    }
+    async fn close(&self) {
+        self.closed.cancel();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_to_end_closes_a_tests_gateways_and_tells_what_it_knows() {
+    let world = world(100).await;
+    let test = envelope(&world, &targets(&world), false);
+    put(&world, &test).await;
+    let sending = Arc::new(AtomicU32::new(0));
+    let made = Arc::clone(&sending);
+    let make: MakeGateways = Arc::new(move || {
+        let silent = |platform| -> Box<dyn Gateway> {
+            Box::new(Silent { platform, sending: Arc::clone(&made), closed: CancellationToken::new() })
+        };
+        Platform::ALL.map(silent).into_iter().collect()
+    });
+    let config = PushConfig { lanes: 1, ..PushConfig::default() };
+    let worker = PushWorker::new(world.parts.backend(), Arc::clone(&world.clock), config, make);
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(Arc::new(worker).run(shutdown.clone()));
+    until(async || sending.load(Ordering::SeqCst) == 2).await;
+    shutdown.cancel();
+    running.await.expect("no panic");
+    let told = verdicts(&outcomes(&world, &test).expect("told"));
+    assert_eq!((told[0], &told[1..]), (Verdict::Accepted, &[Verdict::NoAnswer; 4][..]));
 }

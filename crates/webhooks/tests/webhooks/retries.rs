@@ -1,9 +1,10 @@
 //! When a message is tried again, and when it is given up.
 
-use super::world::{World, answer, pass};
+use super::world::{World, answer, done, pass};
 use common::time::Clock;
 use common::webhook::delivery::PAUSES;
 use common::webhook::{Came, Event, Progress};
+use contract::memory::Call;
 use std::time::Duration;
 
 const PAUSED: Duration = Duration::from_secs(1);
@@ -124,5 +125,78 @@ async fn a_test_is_sent_once_and_stands_in_the_log() {
     pass(3_600).await;
     assert_eq!(world.receiver.types(), ["webhook.test"]);
     assert_eq!(world.log(&hook).await, [tried.delivery]);
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_410_disables_it_whoever_asked_and_whatever_fails_first() {
+    let world = World::new();
+    let tried = world.hook(1, &[Event::Pressed]).await;
+    world.receiver.answers.lock().unwrap().push_back(answer(410));
+    world.notifier().test(&tried, "ada").await.unwrap();
+    let hooks = world.parts.backend().webhooks;
+    assert!(hooks.get(tried.id).await.unwrap().unwrap().disabled.is_some(), "by a test");
+    let told = world.hook(2, &[Event::Armed]).await;
+    world.receiver.answers.lock().unwrap().extend([answer(410), answer(410)]);
+    world.parts.faults.fail_next(Call::WebhooksUpdate, 1);
+    let process = world.start();
+    world.armed().await;
+    pass(60).await;
+    assert!(hooks.get(told.id).await.unwrap().unwrap().disabled.is_some(), "the table was away at first");
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_new_does_not_wait_for_what_failed() {
+    let world = World::new();
+    world.hook(1, &[Event::Armed, Event::Pressed]).await;
+    let slow = Duration::from_secs(15);
+    *world.receiver.answers_after.lock().unwrap() = slow;
+    world.receiver.answers.lock().unwrap().extend(std::iter::repeat_n(answer(503), 20));
+    let process = world.start();
+    let mut armed = world.armed().await;
+    for _ in 0..2 {
+        pass(1).await;
+        let ready = done(armed.disarm());
+        armed = done(ready.arm(world.stamp("bea"), Default::default(), Default::default()));
+        world.store(&armed).await;
+    }
+    // Each was tried once, and the first one is being tried again.
+    while world.receiver.posts().len() < 4 {
+        pass(1).await;
+    }
+    let pressed_at = world.clock.now();
+    world.press(&armed).await;
+    pass(120).await;
+    let waited = world.receiver.first("campaign.pressed").unwrap().since(pressed_at);
+    assert!(waited <= slow + Duration::from_secs(1), "{waited:?}");
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_a_message_is_sent_follows_it_at_once() {
+    let world = World::new();
+    world.hook(1, &[Event::Armed, Event::Pressed]).await;
+    *world.receiver.answers_after.lock().unwrap() = Duration::from_secs(2);
+    let process = world.start();
+    let armed = world.armed().await;
+    pass(1).await;
+    world.press(&armed).await;
+    pass(3).await;
+    assert_eq!(world.receiver.types(), ["campaign.armed", "campaign.pressed"]);
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_in_which_nothing_waits_is_seldom_read() {
+    let world = World::new();
+    world.hook(1, &[Event::Armed]).await;
+    let process = world.start();
+    world.armed().await;
+    pass(5).await;
+    let before = world.parts.faults.count(Call::WebhooksDeliveries);
+    pass(600).await;
+    let looks = world.parts.faults.count(Call::WebhooksDeliveries) - before;
+    assert!((5..=15).contains(&looks), "{looks}");
     process.stop().await;
 }

@@ -1,6 +1,8 @@
 //! What is told of a campaign's life, to whom, and what is not.
 
-use super::world::{NOW, World, body, books, done, pass};
+use super::world::{Ahead, NOW, World, body, books, done, pass};
+use common::campaign::{Campaign, Options};
+use common::content::Content;
 use common::device::Platform;
 use common::fleet::CounterRow;
 use common::ids::WorkerId;
@@ -9,6 +11,8 @@ use common::time::Clock;
 use common::webhook::{Event, Progress};
 use contract::memory::Call;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use webhooks::sign;
 
 #[tokio::test(start_paused = true)]
@@ -20,13 +24,7 @@ async fn a_life_is_told_in_order_and_signed() {
     pass(2).await;
     let sending = world.press(&armed).await;
     pass(2).await;
-    let row = CounterRow {
-        worker: WorkerId(1),
-        second: world.clock.now().0 / 1_000,
-        outcomes: vec![(Outcome::Accepted.to_byte(Platform::Apns), 5)],
-        ..CounterRow::default()
-    };
-    world.parts.backend().fleet.count(sending.id, &row).await.unwrap();
+    count_five(&world, &sending).await;
     pass(2).await;
     world.finish(&sending).await;
     pass(2).await;
@@ -53,6 +51,106 @@ async fn a_life_is_told_in_order_and_signed() {
     assert_eq!(log.len(), 4);
     assert!(log.iter().all(|d| matches!(d.progress, Progress::Delivered { .. }) && d.attempts == 1));
     assert!(log.is_sorted_by_key(|d| std::cmp::Reverse(d.at)));
+    process.stop().await;
+}
+
+/// A worker has counted five of the ten devices.
+async fn count_five(world: &World, sending: &Campaign) {
+    let row = CounterRow {
+        worker: WorkerId(1),
+        second: world.clock.now().0 / 1_000,
+        outcomes: vec![(Outcome::Accepted.to_byte(Platform::Apns), 5)],
+        ..CounterRow::default()
+    };
+    world.parts.backend().fleet.count(sending.id, &row).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_half_is_told_the_figures_are_not_read_any_more() {
+    let world = World::new();
+    world.hook(1, &[Event::Half]).await;
+    let process = world.start();
+    let sending = world.press(&world.armed().await).await;
+    let reads = || world.parts.faults.count(Call::FleetCounters);
+    pass(5).await;
+    assert!(reads() > 0);
+    count_five(&world, &sending).await;
+    pass(5).await;
+    let before = reads();
+    pass(60).await;
+    assert_eq!((world.receiver.types(), reads()), (vec!["campaign.half".to_owned()], before));
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_is_told_also_when_it_comes_days_after_the_press() {
+    let world = World::new();
+    let hook = world.hook(1, &[Event::Half]).await;
+    let armed = world.armed().await;
+    let stopping = done(world.press(&armed).await.abort(world.stamp("dan")));
+    let stopped = done(stopping.stopped(world.clock.now(), books(3)));
+    world.store(&stopped).await;
+    let process = world.start();
+    pass(4 * 24 * 3_600).await;
+    let resumed = done(stopped.resume(world.stamp("dan")));
+    world.store(&resumed).await;
+    count_five(&world, &resumed).await;
+    pass(3).await;
+    assert_eq!(world.receiver.types(), ["campaign.half"]);
+    assert_eq!(world.log(&hook).await.len(), 1);
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_campaign_that_leaves_the_slot_at_once_is_told() {
+    let world = World::new();
+    world.hook(1, &[Event::Done]).await;
+    let armed = world.armed().await;
+    let sending = world.press(&armed).await;
+    pass(1).await;
+    // So many newer ones that the list does not have it.
+    for _ in 0..200 {
+        let content = Content::english("Hi", "there");
+        let newer = Campaign::new("newer", content, Options::default(), world.stamp("ada"));
+        world.parts.campaigns.poke(newer);
+    }
+    let process = world.start();
+    pass(5).await;
+    world.parts.campaigns.poke(done(sending.done(world.clock.now(), books(10))));
+    world.armed().await;
+    pass(2).await;
+    assert_eq!(world.receiver.types(), ["campaign.done"]);
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_wrong_clock_hid_is_told_once_it_is_right() {
+    let world = World::new();
+    world.hook(1, &[Event::Armed]).await;
+    let clock = Arc::new(Ahead { clock: world.clock, by_s: AtomicU64::new(2 * 24 * 3_600) });
+    let process = world.start_by(clock.clone());
+    world.armed().await;
+    pass(5).await;
+    assert_eq!(world.receiver.types(), [""; 0], "it seems to be two days old");
+    clock.by_s.store(0, Ordering::Relaxed);
+    pass(700).await;
+    assert_eq!(world.receiver.types(), ["campaign.armed"]);
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_clock_that_is_ahead_wrote_down_is_sent_at_once() {
+    let world = World::new();
+    world.hook(1, &[Event::Armed]).await;
+    let process = world.start();
+    let armed = world.armed().await;
+    pass(3).await;
+    let ready = done(armed.disarm());
+    let ahead =
+        common::campaign::Stamp::new("bea", world.clock.now().plus(std::time::Duration::from_secs(180)));
+    world.store(&done(ready.arm(ahead, Default::default(), Default::default()))).await;
+    pass(3).await;
+    assert_eq!(world.receiver.types(), ["campaign.armed"; 2]);
     process.stop().await;
 }
 

@@ -13,6 +13,7 @@ use contract::memory::{MemoryParts, TokioClock};
 use control::Control;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -30,6 +31,8 @@ pub(super) struct Receiver {
     clock: TokioClock,
     pub(super) answers: Mutex<VecDeque<Came>>,
     pub(super) hangs: Mutex<BTreeSet<String>>,
+    /// How long it takes to answer.
+    pub(super) answers_after: Mutex<Duration>,
     posts: Mutex<Vec<(UnixMs, Post)>>,
 }
 
@@ -40,6 +43,8 @@ impl Sender for Receiver {
         if self.hangs.lock().unwrap().contains(&post.url) {
             std::future::pending::<()>().await;
         }
+        let answers_after = *self.answers_after.lock().unwrap();
+        tokio::time::sleep(answers_after).await;
         self.answers.lock().unwrap().pop_front().unwrap_or_else(|| answer(204))
     }
 }
@@ -51,6 +56,11 @@ impl Receiver {
 
     pub(super) fn times(&self) -> Vec<UnixMs> {
         self.posts.lock().unwrap().iter().map(|(at, _)| *at).collect()
+    }
+
+    /// When the first message of this type came.
+    pub(super) fn first(&self, label: &str) -> Option<UnixMs> {
+        self.types().iter().position(|t| t == label).map(|at| self.times()[at])
     }
 
     /// The types of what came, in order.
@@ -95,19 +105,29 @@ impl World {
             clock,
             answers: Mutex::default(),
             hangs: Mutex::default(),
+            answers_after: Mutex::default(),
             posts: Mutex::default(),
         });
         Self { parts: MemoryParts::new(Arc::new(clock)), clock, receiver }
     }
 
     pub(super) fn notifier(&self) -> Arc<Notifier> {
-        let control = Control::new(self.parts.backend(), Arc::new(self.clock));
+        self.notifier_by(Arc::new(self.clock))
+    }
+
+    fn notifier_by(&self, clock: Arc<dyn Clock>) -> Arc<Notifier> {
+        let control = Control::new(self.parts.backend(), clock);
         Notifier::new(control, self.receiver.clone())
     }
 
     pub(super) fn start(&self) -> Process {
+        self.start_by(Arc::new(self.clock))
+    }
+
+    /// A process with a clock of its own.
+    pub(super) fn start_by(&self, clock: Arc<dyn Clock>) -> Process {
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(self.notifier().run(shutdown.clone()));
+        let task = tokio::spawn(self.notifier_by(clock).run(shutdown.clone()));
         Process { shutdown, task }
     }
 
@@ -180,6 +200,23 @@ impl World {
         let end = done(sending.done(self.clock.now(), books(10)));
         self.store(&end).await;
         end
+    }
+}
+
+/// A clock that is ahead.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    pub(super) clock: TokioClock,
+    pub(super) by_s: AtomicU64,
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> UnixMs {
+        self.clock.now().plus(Duration::from_secs(self.by_s.load(Ordering::Relaxed)))
+    }
+
+    fn mono(&self) -> Duration {
+        self.clock.mono()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::problem::Code;
 use crate::views::Nothing;
 use common::campaign::{Campaign, RefusalCode as R};
 use common::fleet::Expected;
-use control::{ArmRequest, Meant, Preflight, Receipt, Status};
+use control::{ArmRequest, Meant, Preflight, Receipt, Resumed, Status};
 
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = vec![
@@ -46,12 +46,11 @@ fn buttons() -> Vec<Operation> {
         button("abort", "/v1/campaigns/{id}/abort", "Stops a build, an armed state, or the sending")
             .about("Answers at once; `stopped` follows.")
             .refuses(&[R::Finished, R::Idle, R::Sending, R::NotArmed]),
-        button("resume", "/v1/campaigns/{id}/resume", "Sends the rest after a stop").refuses(&[
-            R::Stopping,
-            R::Finished,
-            R::NotStopped,
-            R::FleetTaken,
-        ]),
+        on("resume", "POST", "/v1/campaigns/{id}/resume", "Sends the rest after a stop")
+            .about("`warning` says, where it is so, that no worker is there to send it.")
+            .body::<Nothing>()
+            .ok::<Resumed>("The campaign, and a warning.")
+            .refuses(&[R::Stopping, R::Finished, R::NotStopped, R::FleetTaken]),
     ]
 }
 

@@ -21,6 +21,6 @@ pub(super) fn operations() -> Vec<Operation> {
         on("test_webhook", "POST", "/v1/webhooks/{id}/test", "Sends a message now, and tells what came")
             .body::<Nothing>()
             .ok::<WebhookTested>("What came.")
-            .fails(&[Code::Busy]),
+            .fails(&[Code::TooManyTests, Code::Busy]),
     ]
 }
