@@ -4,7 +4,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use super::span::Span;
-use crate::gateways::Behaviour;
+use crate::gateways::{Behaviour, profile};
 
 /// Most users of an audience.
 const USERS_MAX: u64 = 40_000_000;
@@ -21,6 +21,9 @@ pub struct Scenario {
     /// What they get, and how often it is pressed.
     #[serde(default)]
     pub campaign: Campaign,
+    /// A profile of `owl gateways`, by name or file; what `gateways` says wins over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// What the gateways do: the settings of `owl gateways`.
     #[serde(default)]
     pub gateways: Behaviour,
@@ -188,10 +191,18 @@ impl Scenario {
     /// # Errors
     /// With the line and what is wrong there; or with all settings that can't be.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self = toml::from_str(text).map_err(|e| {
+        let wrong = |e: toml::de::Error| {
             let before = text.get(..e.span().map_or(0, |span| span.start)).unwrap_or_default();
             ScenarioError::Text { line: before.matches('\n').count() + 1, why: e.message().to_owned() }
-        })?;
+        };
+        let mut scenario: Self = toml::from_str(text).map_err(wrong)?;
+        if let Some(profile) = scenario.profile.take() {
+            let said: toml::Table = toml::from_str(text).map_err(wrong)?;
+            let said = said.get("gateways").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+            let fail = |why: String| ScenarioError::Settings(vec![format!("profile: {why}")]);
+            let profile = profile::find(&profile).map_err(|e| fail(e.to_string()))?;
+            scenario.gateways = over(&profile, said).map_err(fail)?;
+        }
         let faults = scenario.settings();
         if faults.is_empty() { Ok(scenario) } else { Err(ScenarioError::Settings(faults)) }
     }
@@ -256,11 +267,23 @@ impl Fault {
     /// # Errors
     /// When a setting is unknown or out of range.
     pub fn changed(&self, from: &Behaviour) -> Result<Behaviour, String> {
-        let mut all = toml::Table::try_from(from).map_err(|e| e.to_string())?;
-        all.extend(self.set.clone());
-        let changed: Behaviour = all.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
+        let changed = over(from, self.set.clone())?;
         changed.check().map(|()| changed)
     }
+}
+
+/// Settings with others put over them.
+fn over(base: &Behaviour, said: toml::Table) -> Result<Behaviour, String> {
+    let mut all = toml::Table::try_from(base).map_err(|e| e.to_string())?;
+    // One excludes the other: what is said is meant.
+    if said.contains_key("round_trip_ms") {
+        all.remove("round_trip");
+    }
+    if said.contains_key("round_trip") {
+        all.remove("round_trip_ms");
+    }
+    all.extend(said);
+    all.try_into().map_err(|e: toml::de::Error| e.message().to_owned())
 }
 
 impl What {
@@ -371,5 +394,21 @@ mod tests {
         assert_eq!(scenario.faults[0].changed(&scenario.gateways).expect("settings").seed, 3);
         let written = toml::to_string(&scenario).expect("TOML");
         assert_eq!(Scenario::parse(&written), Ok(scenario));
+    }
+
+    #[test]
+    fn what_a_scenario_says_wins_over_its_profile() {
+        let text = "about = 'x'\nprofile = 'apple-google'\n[gateways]\ndead_share = 0.5\nround_trip_ms = 3\n";
+        let scenario = Scenario::parse(text).expect("a scenario");
+        let gateways = &scenario.gateways;
+        assert!(
+            gateways.answer_singly && gateways.round_trip.is_none(),
+            "the profile's, but for the round trip"
+        );
+        assert_eq!((gateways.dead_share, gateways.round_trip_ms), (0.5, 3));
+        let written = toml::to_string(&scenario).expect("TOML");
+        assert_eq!(Scenario::parse(&written), Ok(scenario));
+        let unknown = Scenario::parse("about = 'x'\nprofile = 'no-such'\n").expect_err("no such profile");
+        assert!(unknown.to_string().contains("profile: "), "{unknown}");
     }
 }

@@ -9,8 +9,8 @@ use crate::way::{Made, Say, Sent, Source, Way};
 use crate::{output, process};
 use anyhow::Context;
 use common::campaign::{Campaign, SnapshotRef};
-use loadtest::gateways::AdminClient;
 use loadtest::gateways::journal::Summary;
+use loadtest::gateways::{AdminClient, Behaviour, RoundTrip};
 use loadtest::rehearse::{self as rehearsal, Pressed, Rehearsal, Scenario};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -96,10 +96,20 @@ impl Rehearsed<'_> {
         let file = scratch.join("owl.toml");
         std::fs::write(&file, lines.into_iter().flatten().collect::<String>())
             .context("cannot write a configuration")?;
-        let round_trip = self.scenario.gateways.round_trip_ms;
+        let round_trip = round_trip_ms(&self.scenario.gateways);
         let file = file.to_string_lossy().into_owned();
         Ok(vec!["--config".to_owned(), file, "--round-trip-ms".to_owned(), round_trip.to_string()])
     }
+}
+
+/// How long answers take, nine out of ten of them.
+fn round_trip_ms(gateways: &Behaviour) -> u64 {
+    let nine_of_ten = |round_trip: &RoundTrip| Duration::from_secs_f64(round_trip.at_ms(0.9) / 1000.0);
+    let slowest =
+        [&gateways.round_trip, &gateways.fcm_round_trip].into_iter().flatten().map(nine_of_ten).max();
+    slowest.map_or(u64::from(gateways.round_trip_ms), |slowest| {
+        u64::try_from(slowest.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// Ledger against journal, device by device, for the last press.
@@ -195,7 +205,7 @@ impl Room<'_> {
     }
 
     /// Changes how the gateways behave.
-    pub(super) fn gateways(&self, behaviour: &loadtest::gateways::Behaviour) -> anyhow::Result<()> {
+    pub(super) fn gateways(&self, behaviour: &Behaviour) -> anyhow::Result<()> {
         self.runtime.block_on(self.admin.set_behaviour(behaviour)).context("cannot reach the gateways")
     }
 }

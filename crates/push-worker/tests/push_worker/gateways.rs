@@ -229,7 +229,7 @@ async fn tokens_are_told_apart_on(mode: ServerKind) {
 
 #[tokio::test]
 async fn refusals_of_the_moment_say_when_to_come_back() {
-    local(async {
+    local(Box::pin(async {
         let stand = stand(Behaviour::default()).await;
         let polite = Behaviour { retry_after_s: Some(7), ..Behaviour::default() };
         let retry_after = Some(Duration::from_secs(7));
@@ -252,7 +252,7 @@ async fn refusals_of_the_moment_say_when_to_come_back() {
                 assert!(all(&answered, answer), "{answered:?}");
             }
         }
-    })
+    }))
     .await;
 }
 
