@@ -84,13 +84,15 @@ pub(crate) async fn remove(app: &App, who: &Who, id: HookId) -> Result<Webhook, 
 }
 
 async fn check_tests(app: &App, id: HookId) -> Result<(), Problem> {
-    let since = app.control.clock().now().minus(HOUR);
-    let log = app.control.backend().webhooks.deliveries(id, since, LOG_READ_MAX).await?;
-    if log.iter().filter(|row| row.event == Event::Test).count() < TESTS_AN_HOUR {
-        return Ok(());
-    }
+    let now = app.control.clock().now();
+    let log = app.control.backend().webhooks.deliveries(id, now.minus(HOUR), LOG_READ_MAX).await?;
+    // Newest first.
+    let mut tests = log.iter().filter(|row| row.event == Event::Test);
+    let Some(oldest) = tests.nth(TESTS_AN_HOUR - 1) else { return Ok(()) };
+    let wait_s = oldest.at.plus(HOUR).since(now).as_secs() + 1;
     let why = format!("it was tried {TESTS_AN_HOUR} times in the last hour: wait, or look at its log");
-    Err(Problem::new(Code::TooManyTests, why))
+    let problem = Problem::new(Code::TooManyTests, why);
+    Err(Problem { retry_after_s: u16::try_from(wait_s).ok(), ..problem })
 }
 
 /// Sends a test message now.

@@ -125,6 +125,7 @@ async fn a_webhook_is_tried_so_often_in_an_hour() {
     }
     let more = api.post(&path, &json!({})).await;
     assert_eq!(more.problem(), (429, "too_many_tests".to_owned()));
+    assert_eq!(more.header("retry-after"), Some("3601"));
     api.clock.advance(std::time::Duration::from_secs(3_601));
     api.post(&path, &json!({})).await.ok();
 }
