@@ -87,8 +87,13 @@ impl Shared {
     /// For a worker with this configuration that has not looked at anything yet.
     #[must_use]
     pub fn new(backend: Backend, clock: Arc<dyn Clock>, config: PushConfig) -> Arc<Self> {
+        Self::with_id(WorkerId::random(), backend, clock, config)
+    }
+
+    /// The same under this id, which no other worker has.
+    #[must_use]
+    pub fn with_id(id: WorkerId, backend: Backend, clock: Arc<dyn Clock>, config: PushConfig) -> Arc<Self> {
         let control = || Mutex::new(Control::new(&config, clock.mono()));
-        let id = WorkerId::random();
         Arc::new(Self {
             id,
             watch: Watch::new(Arc::clone(&backend.campaigns), Arc::clone(&clock)),
