@@ -294,10 +294,12 @@ impl Lane {
     }
 
     async fn tend_loop(self: Rc<Self>) {
-        let mut assignment = self.shared.assignment.subscribe();
         loop {
+            let mut assigned = std::pin::pin!(self.shared.assigned.notified());
+            // Also what is assigned while it tends is not missed.
+            assigned.as_mut().enable();
             self.tend().await;
-            let _ = tokio::time::timeout(LOOK_EVERY, assignment.changed()).await;
+            let _ = tokio::time::timeout(LOOK_EVERY, assigned).await;
         }
     }
 }
