@@ -7,6 +7,7 @@ use common::campaign::DropReason;
 use common::device::Platform;
 use common::envelope::{BatchBody, DeviceView};
 use common::ids::{BatchNo, CampaignId, ShardNo, SnapshotId};
+use common::limits::SHARD_CHECKED_AT_ONCE_BYTES;
 use common::ports::{ObjectStore, PortError};
 use common::snapshot::{BadShard, Manifest, Shard, keys, shard_of};
 use common::time::UnixMs;
@@ -177,8 +178,11 @@ pub async fn shard(
     let key = keys::shard(manifest.campaign, shard, entry.blake3);
     let bytes = objects.get(&key, None).await?;
     let bytes = bytes.ok_or_else(|| ListingError::Damaged(format!("shard {shard} is gone")))?;
-    // Hashing megabytes would hold up everything else on this thread.
     let expected = entry.blake3;
+    if bytes.len() <= SHARD_CHECKED_AT_ONCE_BYTES {
+        return Ok(Shard::open(shard, &bytes, expected)?);
+    }
+    // Hashing megabytes would hold up everything else on this thread.
     let opened = tokio::task::spawn_blocking(move || Shard::open(shard, &bytes, expected)).await;
     Ok(opened.map_err(|e| ListingError::Damaged(e.to_string()))??)
 }

@@ -81,6 +81,9 @@ pub const CLAIM_MARGIN: Duration = Duration::from_millis(1_500);
 pub const BATCH_VISIBILITY: Duration = Duration::from_secs(10);
 /// Visibility of a received shard envelope, renewed while its expansion lasts.
 pub const SHARD_VISIBILITY: Duration = Duration::from_secs(10);
+/// A shard object up to this length is checked where it was fetched, in bytes (ours: hashing so little takes less time than
+/// handing it to another thread; 20 us).
+pub const SHARD_CHECKED_AT_ONCE_BYTES: usize = 32 * 1024;
 /// How often a worker looks at the campaign.
 pub const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A worker may send only while its last good look at the campaign began less than this ago.

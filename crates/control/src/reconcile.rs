@@ -73,6 +73,7 @@ impl Control {
                 tracing::warn!(%error, "reconciler step failed; it is tried again");
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(EVERY) => {}
                 () = shutdown.cancelled() => {}
             }

@@ -6,6 +6,7 @@
 use crate::config::InterimConfig;
 use bytes::{Bytes, BytesMut};
 use common::ids::{CampaignId, ShardNo, SnapshotId};
+use common::limits::SHARD_CHECKED_AT_ONCE_BYTES;
 use common::ports::{ObjectStore, PortError};
 use common::snapshot::{BadShard, Manifest, Shard, ShardEntry, keys};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -123,6 +124,9 @@ impl Held {
         let key = keys::shard(self.campaign, number, entry.blake3);
         let bytes = self.get_in_parts(key, entry.bytes).await?;
         let expected = entry.blake3;
+        if bytes.len() <= SHARD_CHECKED_AT_ONCE_BYTES {
+            return Ok(Shard::open(number, &bytes, expected)?);
+        }
         // Hashing megabytes would hold up whoever shares this thread.
         let opened = tokio::task::spawn_blocking(move || Shard::open(number, &bytes, expected)).await;
         opened

@@ -53,9 +53,14 @@ impl InterimWorker {
     /// A worker that has not looked at anything yet.
     #[must_use]
     pub fn new(backend: Backend, clock: Arc<dyn Clock>, config: InterimConfig) -> Self {
+        Self::with_id(WorkerId::random(), backend, clock, config)
+    }
+
+    /// The same under this id, which no other worker has: simulations draw their own.
+    #[must_use]
+    pub fn with_id(id: WorkerId, backend: Backend, clock: Arc<dyn Clock>, config: InterimConfig) -> Self {
         let watch = Watch::new(Arc::clone(&backend.campaigns), Arc::clone(&clock));
         let permits = Arc::new(Semaphore::new(config.permits.max(1)));
-        let id = WorkerId::random();
         Self {
             id,
             started_at: clock.now(),

@@ -229,8 +229,12 @@ impl Lane {
         }
         let prepared = self.prepared.borrow().clone();
         match view.campaign.filter(|c| c.live_run().is_some()) {
-            // What is on the queue now belongs to no run: it is taken to be deleted.
-            None => Some((1, QUEUE_CALL_ENTRIES_MAX)),
+            // What is on the queue now belongs to no run, and is taken to be deleted; or to one that began since the look, and then
+            // it is as large as others of its campaign. Where that is not known, ten of them take all the room.
+            None => {
+                let unknown = (shared.config.devices_in_flight / QUEUE_CALL_ENTRIES_MAX).max(1);
+                Some((prepared.map_or(unknown, |p| p.per_batch), QUEUE_CALL_ENTRIES_MAX))
+            }
             Some(c) => {
                 let prepared = prepared.filter(|p| p.campaign == c.id)?;
                 let mut controls: Vec<_> = prepared.needed.iter().map(|p| shared.control(*p)).collect();
@@ -290,10 +294,12 @@ impl Lane {
     }
 
     async fn tend_loop(self: Rc<Self>) {
-        let mut assignment = self.shared.assignment.subscribe();
         loop {
+            let mut assigned = std::pin::pin!(self.shared.assigned.notified());
+            // Also what is assigned while it tends is not missed.
+            assigned.as_mut().enable();
             self.tend().await;
-            let _ = tokio::time::timeout(LOOK_EVERY, assignment.changed()).await;
+            let _ = tokio::time::timeout(LOOK_EVERY, assigned).await;
         }
     }
 }

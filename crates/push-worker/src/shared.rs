@@ -14,7 +14,7 @@ use common::time::{Clock, UnixMs};
 use common::watch::Watch;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The campaign that the lanes are to be ready for.
@@ -62,6 +62,8 @@ pub struct Shared {
     /// Nothing new is taken once this is cancelled.
     pub(crate) draining: CancellationToken,
     pub(crate) assignment: watch::Sender<Option<Arc<Assignment>>>,
+    /// Told of each new assignment. (A watch wakes its receivers in an order of chance, and a simulated night could not be repeated.)
+    pub(crate) assigned: Notify,
     pub(crate) assign_trouble: Mutex<Option<String>>,
     controls: [Mutex<Control>; 2],
     counters: Mutex<CounterRows>,
@@ -88,14 +90,20 @@ impl Shared {
     /// For a worker with this configuration that has not looked at anything yet.
     #[must_use]
     pub fn new(backend: Backend, clock: Arc<dyn Clock>, config: PushConfig) -> Arc<Self> {
+        Self::with_id(WorkerId::random(), backend, clock, config)
+    }
+
+    /// The same under this id, which no other worker has.
+    #[must_use]
+    pub fn with_id(id: WorkerId, backend: Backend, clock: Arc<dyn Clock>, config: PushConfig) -> Arc<Self> {
         let control = || Mutex::new(Control::new(&config, clock.mono()));
-        let id = WorkerId::random();
         Arc::new(Self {
             id,
             watch: Watch::new(Arc::clone(&backend.campaigns), Arc::clone(&clock)),
             started_at: clock.now(),
             draining: CancellationToken::new(),
             assignment: watch::channel(None).0,
+            assigned: Notify::new(),
             assign_trouble: Mutex::default(),
             controls: [control(), control()],
             counters: Mutex::new(CounterRows::new(id)),
@@ -122,7 +130,9 @@ impl Shared {
         let Some((campaign, snapshot)) =
             campaign.and_then(|c| Some((Arc::clone(&c), c.snapshot.as_ref()?.id)))
         else {
-            self.assignment.send_if_modified(|a| a.take().is_some());
+            if self.assignment.send_if_modified(|a| a.take().is_some()) {
+                self.assigned.notify_waiters();
+            }
             *lock(&self.assign_trouble) = None;
             return;
         };
@@ -136,6 +146,7 @@ impl Shared {
             Ok(manifest) => {
                 *lock(&self.assign_trouble) = None;
                 self.assignment.send_replace(Some(Arc::new(Assignment { campaign, snapshot, manifest })));
+                self.assigned.notify_waiters();
             }
             Err(trouble) => {
                 tracing::warn!(campaign = %campaign.id, trouble, "manifest not loaded");

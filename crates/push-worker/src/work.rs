@@ -59,7 +59,8 @@ impl Lane {
         room.resize(hands.iter().map(devices).sum());
         let mut kept = std::pin::pin!(self.keep(&hands).fuse());
         let mut all = std::pin::pin!(self.send_all(&hands, RefCell::new(room)).fuse());
-        futures::select! {
+        // In order, so that a simulated night can be repeated; the renewing has nothing to do once all is sent.
+        futures::select_biased! {
             () = all => {}
             () = kept => {}
         }
@@ -86,7 +87,8 @@ impl Lane {
         let mut over = Vec::new();
         let mut gathered = std::pin::pin!(futures::future::Fuse::terminated());
         loop {
-            futures::select! {
+            // In order, for the same reason: of ten at most, none can hold up the others for ever.
+            futures::select_biased! {
                 ended = sending.select_next_some() => {
                     if over.is_empty() {
                         gathered.set(tokio::time::sleep(self.shared.config.gather).fuse());

@@ -28,6 +28,7 @@ pub struct PushWorker {
     shared: Arc<Shared>,
     make_gateways: MakeGateways,
     broken: CancellationToken,
+    lanes_here: bool,
 }
 
 impl std::fmt::Debug for PushWorker {
@@ -45,7 +46,21 @@ impl PushWorker {
         config: PushConfig,
         make_gateways: MakeGateways,
     ) -> Self {
-        Self { shared: Shared::new(backend, clock, config), make_gateways, broken: CancellationToken::new() }
+        Self::on(Shared::new(backend, clock, config), make_gateways)
+    }
+
+    /// A worker with this shared state.
+    #[must_use]
+    pub fn on(shared: Arc<Shared>, make_gateways: MakeGateways) -> Self {
+        Self { shared, make_gateways, broken: CancellationToken::new(), lanes_here: false }
+    }
+
+    /// Its lanes run as tasks of the `LocalSet` in which [`PushWorker::run`] is polled, instead of in threads with runtimes of
+    /// their own: for simulations, where everything goes by one clock.
+    #[must_use]
+    pub fn with_lanes_here(mut self) -> Self {
+        self.lanes_here = true;
+        self
     }
 
     /// Its id in the fleet's rows.
@@ -84,6 +99,7 @@ impl PushWorker {
         let mut lanes = std::pin::pin!(lanes);
         // The lanes end by themselves only when each of them broke.
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => self.drain(lanes).await,
             _ = &mut lanes => tracing::error!("every lane has ended, the worker takes nothing more"),
         }
@@ -117,13 +133,13 @@ impl PushWorker {
     fn start_lane(&self, index: usize) -> impl Future<Output = ()> + use<> {
         let (shared, make) = (Arc::clone(&self.shared), Arc::clone(&self.make_gateways));
         let (ended, end) = oneshot::channel::<()>();
-        let body = move || {
-            run_lane(shared, index, &make);
-            let _ = ended.send(());
-        };
-        let started = std::thread::Builder::new().name(format!("lane-{index}")).spawn(body);
-        if let Err(error) = &started {
-            tracing::error!(%error, index, "lane not started");
+        if self.lanes_here {
+            tokio::task::spawn_local(async move {
+                Lane::new(shared, index, make()).run().await;
+                let _ = ended.send(());
+            });
+        } else {
+            start_thread(shared, index, make, ended);
         }
         let (shared, broken) = (Arc::clone(&self.shared), self.broken.clone());
         async move {
@@ -138,6 +154,17 @@ impl PushWorker {
                 }
             }
         }
+    }
+}
+
+fn start_thread(shared: Arc<Shared>, index: usize, make: MakeGateways, ended: oneshot::Sender<()>) {
+    let body = move || {
+        run_lane(shared, index, &make);
+        let _ = ended.send(());
+    };
+    let started = std::thread::Builder::new().name(format!("lane-{index}")).spawn(body);
+    if let Err(error) = &started {
+        tracing::error!(%error, index, "lane not started");
     }
 }
 

@@ -33,6 +33,12 @@ impl MemoryLedger {
         all.iter().filter(|((c, _), _)| *c == campaign).map(|((_, key), r)| (*key, r.clone())).collect()
     }
 
+    /// Reads one record, without being counted as a call.
+    #[must_use]
+    pub fn peek(&self, campaign: CampaignId, key: BatchKey) -> Option<BatchRecord> {
+        lock(&self.records).get(&(campaign, key)).cloned()
+    }
+
     /// Stores a record as it is: to begin a test in the middle of a life.
     pub fn poke(&self, campaign: CampaignId, key: BatchKey, record: BatchRecord) {
         lock(&self.records).insert((campaign, key), record);
