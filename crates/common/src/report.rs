@@ -219,8 +219,11 @@ impl BooksBuilder {
 
     fn claimed(&mut self, key: BatchKey, record: &BatchRecord, now: UnixMs) {
         self.books.doubled_at_most += u64::from(record.doubled_at_most);
-        self.claimed.add(record.created_at.0 - self.pressed_at.0);
-        if record.completed_at.0 > 0 {
+        // What nobody ever claimed and was closed at the deadline has a record without an epoch.
+        if record.epoch.0 > 0 {
+            self.claimed.add(record.created_at.0 - self.pressed_at.0);
+        }
+        if record.epoch.0 > 0 && record.completed_at.0 > 0 {
             self.completed.add(record.completed_at.0 - self.pressed_at.0);
         }
         let held = record.holder.is_some();
@@ -334,4 +337,43 @@ impl Books {
 /// Which buckets of the ledger a shard with so many batches has.
 pub fn buckets(shard: ShardNo, batches: u32) -> impl Iterator<Item = (ShardNo, u32)> {
     (0..batches.div_ceil(crate::limits::LEDGER_BUCKET)).map(move |bucket| (shard, bucket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Platform;
+    use crate::ids::BatchNo;
+    use crate::ledger::{CloseRequest, close};
+
+    #[test]
+    fn what_was_closed_unclaimed_was_never_claimed() {
+        let key = BatchKey { shard: ShardNo(0), number: BatchNo(0) };
+        let blank = vec![Outcome::Unsent.to_byte(Platform::Apns); 3];
+        let ask = CloseRequest { key, blank: blank.clone(), now: UnixMs(60_000) };
+        let (_, record) = close(None, &ask);
+        let mut builder = BooksBuilder::new(UnixMs(1_000), false);
+        builder.batch(key, record.as_ref(), || blank, UnixMs(60_000));
+        let books = builder.finish();
+        assert_eq!((books.expired, books.steps.claimed.times.first_ms), (3, None));
+        assert_eq!(books.steps.completed, Passed::default());
+    }
+
+    #[test]
+    fn steps_are_counted_from_the_press_with_their_mean() {
+        let mut builder = BooksBuilder::new(UnixMs(1_000), false);
+        let shard = |ms, expanded: i64| ShardRecord {
+            expanded_at: Some(UnixMs(expanded)),
+            ..ShardRecord::dispatched(ShardNo(0), crate::ids::Epoch(1), 0, UnixMs(ms))
+        };
+        // The first is a canary's, before the press.
+        for record in [shard(500, 900), shard(1_010, 1_100), shard(1_030, 1_500)] {
+            builder.shard(&record);
+        }
+        let Steps { dispatched, expanded, .. } = builder.finish().steps;
+        let ms = |t: &Times| (t.first_ms, t.last_ms, t.mean_ms);
+        assert_eq!(ms(&dispatched.times), (Some(10), Some(30), Some(20)));
+        assert_eq!(ms(&expanded.times), (Some(100), Some(500), Some(300)));
+        assert_eq!(expanded.by_ms, BTreeMap::from([(100, 1), (500, 1)]));
+    }
 }

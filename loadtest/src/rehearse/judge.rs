@@ -45,7 +45,10 @@ pub fn judge(objectives: &Objectives, pressed: &Pressed) -> Vec<Judged> {
     } else {
         number("doubled", *doubled, c.doubled)
     });
-    all.push(number("unreached", *unreached, c.expired + c.aborted + c.ambiguous));
+    all.push(number("doubled where the ledger knows of none", 0, c.doubled_unexplained));
+    all.push(number("unreached", *unreached, c.expired + c.aborted + c.ambiguous + pressed.given_up()));
+    let somebody = judged("somebody is reached", "-".to_owned(), c.accepted.to_string(), c.accepted > 0);
+    all.push(somebody);
     let sum = c.accepted + c.rejected + c.expired + c.aborted + c.ambiguous + c.pending;
     all.push(judged(
         "the books add up",
@@ -55,7 +58,7 @@ pub fn judge(objectives: &Objectives, pressed: &Pressed) -> Vec<Judged> {
     ));
     if let Some(most) = objectives.cpu_us_per_push {
         let us = pressed.cpu_us_per_push();
-        all.push(judged("cpu_us_per_push", format!("{most:.2}"), format!("{us:.2}"), us <= most));
+        all.push(judged("cpu_us_per_push", format!("{most:.2}"), format!("{us:.2}"), us <= most && us > 0.0));
     }
     all
 }
@@ -75,12 +78,13 @@ pub fn judge_growth(objectives: &Objectives, presses: &[Pressed]) -> Vec<Judged>
     };
     let memory = objectives.memory_growth_percent.map(|most| {
         let grown = percent(second.rss_bytes, last.rss_bytes);
-        let holds = grown <= f64::from(most);
+        let holds = grown <= f64::from(most) && last.rss_bytes > 0;
         judged("memory_growth_percent", most.to_string(), format!("{grown:+.1}"), holds)
     });
     let files = objectives.open_files_growth.map(|most| {
         let grown = last.open_files.saturating_sub(second.open_files);
-        judged("open_files_growth", most.to_string(), grown.to_string(), grown <= u64::from(most))
+        let holds = grown <= u64::from(most) && last.open_files > 0;
+        judged("open_files_growth", most.to_string(), grown.to_string(), holds)
     });
     memory.into_iter().chain(files).collect()
 }
@@ -90,7 +94,29 @@ fn percent(from: u64, to: u64) -> f64 {
     (to as f64 / from.max(1) as f64 - 1.0) * 100.0
 }
 
+/// What the gateways say of a token itself; every other refusal is ours or the moment's.
+const TOKENS_OWN: [&str; 4] =
+    ["unregistered", "bad_device_token", "device_token_not_for_topic", "sender_id_mismatch"];
+
+/// Outcomes that are judged by their own terms.
+const OTHERS: [&str; 5] = ["accepted", "expired", "aborted", "ambiguous", "pending"];
+
 impl Pressed {
+    /// Devices that were refused for another reason than their token: throttled too long, unavailable, misconfigured.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        let all = self.by_outcome.values().flatten();
+        let known = |label: &str| TOKENS_OWN.contains(&label) || OTHERS.contains(&label);
+        all.filter(|(label, _)| !known(label)).map(|(_, n)| n).sum()
+    }
+
+    /// Devices that were refused for their token.
+    #[must_use]
+    pub fn refused_tokens(&self) -> u64 {
+        let all = self.by_outcome.values().flatten();
+        all.filter(|(label, _)| TOKENS_OWN.contains(&label.as_str())).map(|(_, n)| n).sum()
+    }
+
     /// Processor time of ours for each device that got an answer, in microseconds.
     #[must_use]
     pub fn cpu_us_per_push(&self) -> f64 {
@@ -153,6 +179,23 @@ mod tests {
             broken(&Objectives { doubled: 1, ..Objectives::default() }, &lossy),
             ["lost", "the books add up"]
         );
+    }
+
+    #[test]
+    fn whoever_was_given_up_was_not_reached_and_dead_tokens_are_nobodys_fault() {
+        let outcomes = [("accepted", 90), ("unregistered", 6), ("gateway_unavailable", 4)];
+        let by_outcome = outcomes.map(|(label, n)| (label.to_owned(), n)).into();
+        let pressed = Pressed {
+            by_outcome: [("fcm".to_owned(), by_outcome)].into(),
+            counted: Counted { accepted: 90, rejected: 10, ..Counted::default() },
+            devices: 100,
+            ..Pressed::default()
+        };
+        assert_eq!((pressed.given_up(), pressed.refused_tokens()), (4, 6));
+        assert_eq!(broken(&Objectives::default(), &pressed), ["unreached"]);
+        assert!(broken(&Objectives { unreached: 4, ..Objectives::default() }, &pressed).is_empty());
+        let nobody = Pressed { devices: 0, counted: Counted::default(), ..pressed };
+        assert!(broken(&Objectives::default(), &nobody).contains(&"somebody is reached".to_owned()));
     }
 
     #[test]

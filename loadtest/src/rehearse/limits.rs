@@ -52,7 +52,7 @@ pub fn limits(pressed: &Pressed, cores: usize) -> Limits {
         before = before.max(end);
     }
     stages.sort_by_key(|stage| std::cmp::Reverse(stage.mean_ms));
-    let seconds = pressed.steps.completed.times.last_ms.unwrap_or(pressed.wall_ms).max(1) as f64 / 1000.0;
+    let seconds = pressed.sending_ms.max(1) as f64 / 1000.0;
     let used = pressed.cpu_seconds + pressed.gateway_cpu_seconds;
     let busy = (used / (seconds * cores.max(1) as f64)).min(1.0);
     let gateways_share = if used > 0.0 { pressed.gateway_cpu_seconds / used } else { 0.0 };
@@ -125,7 +125,13 @@ mod tests {
             accepted: at(1_000),
             completed: at(1_001),
         };
-        let pressed = Pressed { steps, cpu_seconds: 2.0, gateway_cpu_seconds: 1.8, ..Pressed::default() };
+        let pressed = Pressed {
+            steps,
+            cpu_seconds: 2.0,
+            gateway_cpu_seconds: 1.8,
+            sending_ms: 2_000,
+            ..Pressed::default()
+        };
         let found = limits(&pressed, 2);
         let order: Vec<_> = found.stages.iter().map(|s| (s.name.as_str(), s.mean_ms)).collect();
         assert_eq!(order, [(WAIT, 860), (GATEWAY, 100), (EXPAND, 30), (DISPATCH, 10), (LEDGER, 1)]);

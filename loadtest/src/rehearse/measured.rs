@@ -27,7 +27,10 @@ pub struct Rehearsal {
     pub growth: Vec<Judged>,
     /// Against the baseline, if one was given.
     pub compared: Vec<Change>,
-    /// Whether all objectives hold.
+    /// Why it could not go on to its end, if it could not.
+    #[serde(default)]
+    pub failed: Option<String>,
+    /// Whether it went to its end and all objectives hold.
     pub passed: bool,
 }
 
@@ -71,10 +74,13 @@ pub struct Pressed {
     pub late: Late,
     /// From the press to the end of the books.
     pub wall_ms: i64,
-    /// Processor time of ours, in seconds.
+    /// Processor time of ours from the press until everybody had an outcome, in seconds.
     pub cpu_seconds: f64,
-    /// Processor time of the gateways, in seconds.
+    /// The same of the gateways.
     pub gateway_cpu_seconds: f64,
+    /// Over so many milliseconds.
+    #[serde(default)]
+    pub sending_ms: i64,
     /// Memory of ours after it, in bytes.
     pub rss_bytes: u64,
     /// The most that it ever was.
@@ -110,6 +116,9 @@ pub struct Counted {
     pub doubled_at_most: u64,
     /// Journal: devices accepted more than once.
     pub doubled: u64,
+    /// Journal: devices accepted twice in batches of which the ledger knows no reason (the last press of a size only).
+    #[serde(default)]
+    pub doubled_unexplained: u64,
     /// Journal: devices accepted at all.
     pub seen: u64,
     /// Devices of which ledger and journal say different things, or that nobody sent to.

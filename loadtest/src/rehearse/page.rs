@@ -15,13 +15,17 @@ td.n, th.n { text-align: right }
 .good { color: var(--good) } .bad { color: var(--bad); font-weight: 600 }
 figure { margin: 1rem 0 } figure svg { background: #fff; height: auto; max-width: 100%; border-radius: 6px }
 pre { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; padding: .7rem }
-@media print { h2 { break-before: page } }";
+@media print { figure, table { break-inside: avoid } pre { white-space: pre-wrap } .wide { overflow: visible } }";
 
 /// The page of a rehearsal.
 #[must_use]
 pub fn page(r: &Rehearsal) -> String {
     let mut out = String::new();
     let name = escaped(&r.scenario);
+    let failed = r
+        .failed
+        .as_ref()
+        .map(|why| format!("<p class=bad>It could not go on to its end: {}</p>", escaped(why)));
     let verdict = if r.passed {
         "<p class=good>Passed: all objectives hold.</p>"
     } else {
@@ -42,6 +46,7 @@ pub fn page(r: &Rehearsal) -> String {
         escaped(&m.version),
         escaped(&r.gateways),
     );
+    out.push_str(&failed.unwrap_or_default());
     if !r.growth.is_empty() {
         out.push_str("<h2>Over all presses</h2>");
         objectives(&mut out, &r.growth);
@@ -266,7 +271,8 @@ fn workers(out: &mut String, p: &Pressed) {
 fn figure(out: &mut String, caption: &str, svg: &str) {
     let _ = write!(
         out,
-        "<figure role=img aria-label=\"{caption}\"><figcaption>{caption}</figcaption>{svg}</figure>"
+        "<figure><figcaption>{caption}</figcaption>{}</figure>",
+        svg.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"{caption}\""), 1)
     );
 }
 

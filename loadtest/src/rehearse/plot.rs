@@ -32,7 +32,7 @@ fn draw(paint: impl FnOnce(&Area<'_>) -> Result<(), Fault>) -> String {
     };
     match drawn {
         Ok(()) => svg,
-        Err(error) => format!("<p>no picture: {error}</p>"),
+        Err(_) => "<p>There is no picture: it could not be drawn.</p>".to_owned(),
     }
 }
 

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::span::Span;
 use crate::gateways::{Behaviour, profile};
 
+/// A fault lasts so long at most.
+const FAULT_LASTS_MS_MAX: i64 = 3_600_000;
 /// Most users of an audience.
 const USERS_MAX: u64 = 40_000_000;
 
@@ -238,6 +240,20 @@ impl Scenario {
         if let Err(why) = self.gateways.check() {
             check(false, format!("gateways: {why}"));
         }
+        if let Some(us) = self.objectives.cpu_us_per_push {
+            check(
+                us.is_finite() && us > 0.0,
+                format!("objectives.cpu_us_per_push must be more than 0, not {us}"),
+            );
+        }
+        let grows =
+            self.objectives.memory_growth_percent.is_some() || self.objectives.open_files_growth.is_some();
+        let begins_anew = |fault: &Fault| matches!(fault.what, What::Kill | What::Terminate);
+        let comparable = self.audience.users.len() == 1 && !self.faults.iter().any(begins_anew);
+        check(
+            !grows || comparable,
+            "objectives of growth compare presses of one process: take one size, and no `kill` or `terminate`".to_owned(),
+        );
         for (number, fault) in (1..).zip(&self.faults) {
             if let Some(why) = fault.wrong(&self.gateways) {
                 check(false, format!("fault {number} ({}): {why}", fault.what.label()));
@@ -251,6 +267,9 @@ impl Fault {
     fn wrong(&self, gateways: &Behaviour) -> Option<String> {
         let ends = matches!(self.what, What::Freeze | What::Stop | What::DeafGateways);
         match self.what {
+            _ if self.lasts.is_some_and(|lasts| lasts.ms() > FAULT_LASTS_MS_MAX) => {
+                Some("`for` must be at most 1h".to_owned())
+            }
             _ if ends && self.lasts.is_none() => Some("say `for` how long, such as for = \"2s\"".to_owned()),
             What::Kill | What::Terminate if self.lasts.is_some() => Some("it takes no `for`".to_owned()),
             What::Gateways if self.set.is_empty() => {
@@ -267,7 +286,8 @@ impl Fault {
     /// # Errors
     /// When a setting is unknown or out of range.
     pub fn changed(&self, from: &Behaviour) -> Result<Behaviour, String> {
-        let changed = over(from, self.set.clone())?;
+        let mut changed = over(from, self.set.clone())?;
+        changed.pause |= self.what == What::DeafGateways;
         changed.check().map(|()| changed)
     }
 }

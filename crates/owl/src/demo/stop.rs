@@ -105,7 +105,7 @@ impl Demo<'_> {
         let after = self.runtime.block_on(admin.summary())?;
         let journal = self.runtime.block_on(admin.journal())?;
         let found = running.block_on(held_against(running.backend(), &stopped, &journal))?;
-        let Against { accepted, ambiguous, differ } = found;
+        let Against { accepted, ambiguous, differ, .. } = found;
         let stopped_at = stopped.stops.last().and_then(|stop| stop.stopped_at).unwrap_or(asked);
         let last = i64::try_from(after.last_answer_unix_ms).unwrap_or(i64::MAX);
         let stop = Stopped {

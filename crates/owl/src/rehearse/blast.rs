@@ -1,5 +1,6 @@
 //! While it sends: looks, and breaks what the scenario says.
 
+use super::interrupted;
 use super::stage::{LOOK, Room};
 use crate::output;
 use anyhow::{Context, bail, ensure};
@@ -22,6 +23,16 @@ pub(super) struct Seen {
     pub(super) samples: Vec<Sample>,
     pub(super) happened: Vec<Happened>,
     pub(super) wall_ms: i64,
+    /// Processor time of ours and of the gateways, by milliseconds from the press.
+    used: Vec<(i64, (f64, f64))>,
+}
+
+impl Seen {
+    /// What was used at the first look after this, and when that was.
+    pub(super) fn used_until(&self, ms: i64) -> (i64, (f64, f64)) {
+        let after = self.used.iter().find(|(at, _)| *at >= ms).or(self.used.last());
+        after.copied().unwrap_or_default()
+    }
 }
 
 /// Where a press stands.
@@ -33,16 +44,15 @@ struct Blast<'a, 'b> {
     seen: Seen,
     /// Not broken yet.
     faults: Vec<Fault>,
-    /// The gateways as they are to be again, and when.
-    mends: Vec<(Instant, Behaviour)>,
+    /// What changes the gateways now, and until when.
+    changes: Vec<(Option<Instant>, Fault)>,
 }
 
 impl Room<'_> {
     /// Looks until it is done, and breaks things in between.
-    pub(super) fn watch(&self, id: &str, devices: u64) -> anyhow::Result<Seen> {
-        let faults = self.scenario.faults.clone();
-        let (pressed, seen) = (Instant::now(), Seen::default());
-        let mut blast = Blast { room: self, id, devices, pressed, seen, faults, mends: Vec::new() };
+    pub(super) fn watch(&self, id: &str, devices: u64, pressed: Instant) -> anyhow::Result<Seen> {
+        let (faults, seen) = (self.scenario.faults.clone(), Seen::default());
+        let mut blast = Blast { room: self, id, devices, pressed, seen, faults, changes: Vec::new() };
         blast.until_done()?;
         let missed: Vec<_> = blast.faults.iter().map(|fault| fault.what.label()).collect();
         ensure!(
@@ -63,6 +73,7 @@ impl Blast<'_, '_> {
             self.seen.samples.push(sample(&status));
             bar.set_position(status.so_far.settled().min(self.devices));
             self.seen.wall_ms = self.ms();
+            self.seen.used.push((self.seen.wall_ms, self.room.used()));
             match status.campaign.state {
                 State::Done => break,
                 State::Sending => {}
@@ -73,12 +84,12 @@ impl Blast<'_, '_> {
                 "it is not done {} s after its deadline",
                 SETTLES_WITHIN.as_secs()
             );
-            self.mend(false)?;
+            self.mend()?;
             self.break_what_is_due(&status)?;
             std::thread::sleep(LOOK);
         }
         bar.finish_and_clear();
-        self.mend(true)
+        Ok(())
     }
 
     /// How it stands, as soon as anybody answers.
@@ -103,38 +114,48 @@ impl Blast<'_, '_> {
         self.seen.happened.push(Happened { ms, what });
     }
 
-    /// Puts the gateways back as they were, where it is time (or at the end, whenever).
-    fn mend(&mut self, all: bool) -> anyhow::Result<()> {
+    /// Ends what has lasted long enough.
+    fn mend(&mut self) -> anyhow::Result<()> {
         let now = Instant::now();
-        while let Some(place) = self.mends.iter().position(|(at, _)| all || *at <= now) {
-            let (_, behaviour) = self.mends.remove(place);
-            self.room.gateways(&behaviour)?;
-            self.note("the gateways are as before".to_owned());
+        let over = |(until, _): &(Option<Instant>, Fault)| until.is_some_and(|until| until <= now);
+        if !self.changes.iter().any(over) {
+            return Ok(());
         }
-        Ok(())
+        self.changes.retain(|change| !over(change));
+        self.note("the gateways are mended".to_owned());
+        self.set_gateways()
+    }
+
+    /// The gateways as the scenario has them, with all that changes them now.
+    fn set_gateways(&self) -> anyhow::Result<()> {
+        let from = Ok(self.room.scenario.gateways.clone());
+        let behaviour = self
+            .changes
+            .iter()
+            .fold(from, |from: Result<Behaviour, String>, (_, fault)| fault.changed(&from?));
+        self.room.set_gateways(&behaviour.map_err(anyhow::Error::msg)?)
     }
 
     fn break_what_is_due(&mut self, status: &Status) -> anyhow::Result<()> {
-        let shares = self.faults.iter().any(|fault| matches!(fault.at, When::Percent(_)));
+        if self.faults.is_empty() {
+            return Ok(());
+        }
         // The live counters are a second old at times: what the gateways answered is known at once.
-        let answered = if shares {
-            let said = self.room.gateways_say()?;
-            said.accepted_devices + said.rejected_devices
-        } else {
-            status.so_far.settled()
-        };
+        let said = self.room.gateways_say()?;
+        let answered = (said.accepted_devices + said.rejected_devices).max(status.so_far.settled());
         let (devices, elapsed) = (self.devices, self.pressed.elapsed());
         let is_due = |fault: &Fault| match fault.at {
             When::Percent(percent) => answered * 100 >= devices * u64::from(percent),
             When::After(span) => elapsed >= span.0,
         };
-        match self.faults.iter().position(is_due) {
-            Some(place) => {
-                let fault = self.faults.remove(place);
-                self.do_it(&fault, answered)
-            }
-            None => Ok(()),
-        }
+        let Some(place) = self.faults.iter().position(is_due) else { return Ok(()) };
+        let fault = self.faults.remove(place);
+        let what = fault.what.label();
+        ensure!(
+            answered < devices,
+            "everybody had an answer before `{what}` was due: take more users, slower gateways, or an earlier `at`"
+        );
+        self.do_it(&fault, answered)
     }
 
     fn do_it(&mut self, fault: &Fault, answered: u64) -> anyhow::Result<()> {
@@ -144,11 +165,13 @@ impl Blast<'_, '_> {
             What::Kill => {
                 self.note(format!("kill -9 of all roles, at {at} devices"));
                 apart.kill_and_start_again()?;
+                interrupted::started_again(apart.pid());
                 self.note("all roles are up again".to_owned());
             }
             What::Terminate => {
                 self.note(format!("SIGTERM to all roles, at {at} devices"));
                 apart.end_and_start_again()?;
+                interrupted::started_again(apart.pid());
                 self.note("all roles are up again".to_owned());
             }
             What::Freeze => {
@@ -161,18 +184,15 @@ impl Blast<'_, '_> {
             What::Stop => self.stop(lasts, &at)?,
             What::DeafGateways => {
                 self.note(format!("the gateways read nothing, at {at} devices"));
-                let before = self.room.scenario.gateways.clone();
-                self.room.gateways(&Behaviour { pause: true, ..before.clone() })?;
-                self.mends.push((Instant::now() + lasts, before));
+                self.changes.push((Some(Instant::now() + lasts), fault.clone()));
+                self.set_gateways()?;
             }
             What::Gateways => {
-                let before = self.room.scenario.gateways.clone();
-                self.room.gateways(&fault.changed(&before).map_err(anyhow::Error::msg)?)?;
+                let until = fault.lasts.map(|_| Instant::now() + lasts);
+                self.changes.push((until, fault.clone()));
+                self.set_gateways()?;
                 let set: Vec<_> = fault.set.iter().map(|(name, value)| format!("{name} = {value}")).collect();
                 self.note(format!("the gateways change, at {at} devices: {}", set.join(", ")));
-                if fault.lasts.is_some() {
-                    self.mends.push((Instant::now() + lasts, before));
-                }
             }
         }
         Ok(())
@@ -192,6 +212,10 @@ impl Blast<'_, '_> {
             }
         };
         let books = stopped.books.context("a stopped campaign without books")?;
+        ensure!(
+            books.aborted > 0,
+            "everybody had been sent to when it was stopped: take more users, or a smaller `at`"
+        );
         let sum = books.accepted + books.rejected;
         self.note(format!("stopped: {} sent, {} not", output::count(sum), output::count(books.aborted)));
         std::thread::sleep(lasts);

@@ -60,13 +60,14 @@ pub(super) fn of(report: &Report) -> Pressed {
 }
 
 /// What the gateways' journal says as a whole: every press is held against it by its sums, the last one device by device too.
-pub(super) fn journal(counted: &mut Counted, said: &Summary) {
+pub(super) fn journal(pressed: &mut Pressed, said: &Summary) {
+    let refused = pressed.refused_tokens();
+    let counted = &mut pressed.counted;
     counted.seen = said.accepted_devices;
     counted.doubled = said.duplicates;
-    let unsure = counted.ambiguous;
     let unseen = counted.accepted.saturating_sub(said.accepted_devices);
-    let unknown = said.accepted_devices.saturating_sub(counted.accepted + unsure);
-    counted.lost = unseen + unknown;
+    let unknown = said.accepted_devices.saturating_sub(counted.accepted + counted.ambiguous);
+    counted.lost = unseen + unknown + refused.saturating_sub(said.rejected_devices);
 }
 
 fn passed(passed: &report::Passed) -> Passed {

@@ -2,6 +2,7 @@
 
 mod blast;
 mod figures;
+mod interrupted;
 mod stage;
 
 use crate::output::{self, count, outln};
@@ -55,29 +56,38 @@ pub(crate) fn run(args: &RehearseArgs, json: bool) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let wanted = args.scenario.as_deref().unwrap_or_default();
-    let (name, text) = text(wanted)?;
+    let (name, mut text) = text(wanted)?;
     let mut scenario = Scenario::parse(&text).map_err(|e| anyhow!("{wanted} is not a scenario: {e}"))?;
     if !args.users.is_empty() {
         scenario.audience.users.clone_from(&args.users);
         let written = toml::to_string(&scenario).context("the scenario can't be written")?;
         Scenario::parse(&written).map_err(|e| anyhow!("--users: {e}"))?;
+        text = format!("# with --users; every setting as it was\n{written}");
     }
     let baseline = args.baseline.as_deref().map(read).transpose()?;
     // What can't be written is known before the minutes that it takes.
-    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    let no = || format!("nothing can be written into {}", args.out.display());
+    std::fs::create_dir_all(&args.out).with_context(no)?;
+    tempfile::tempfile_in(&args.out).with_context(no)?;
+    interrupted::listen()?;
     let say = Say { quiet: json };
     say.line(&format!("rehearsal: {name}. {}", scenario.about));
     let mut done = Rehearsed { say, scenario: &scenario }.run()?;
     (done.scenario, done.text) = (name, text);
     if let Some(baseline) = &baseline {
         done.compared = rehearsal::compare(baseline, &done);
+        if done.compared.is_empty() {
+            say.line("baseline    no press there is of the same size, so nothing is compared");
+        } else if baseline.scenario != done.scenario {
+            say.line(&format!("baseline    it is of another scenario: {}", baseline.scenario));
+        }
     }
-    let page = write(&done, &args.out)?;
     if json {
         output::json(&done)?;
     } else {
         print(&done);
     }
+    let page = write(&done, &args.out)?;
     say.line(&format!("report      {}", page.display()));
     Ok(done.passed)
 }
@@ -181,7 +191,11 @@ fn print(done: &Rehearsal) {
         );
     }
     outln!();
-    outln!("{}", if done.passed { "PASSED      all objectives hold" } else { "FAILED" });
+    match (&done.failed, done.passed) {
+        (Some(why), _) => outln!("FAILED      it could not go on to its end: {why}"),
+        (None, true) => outln!("PASSED      all objectives hold"),
+        (None, false) => outln!("FAILED      an objective does not hold"),
+    }
 }
 
 fn judged(j: &Judged) {

@@ -1,13 +1,13 @@
 //! The machine room of a rehearsal: gateways, all roles, campaigns one after the other, and the proof at the end.
 
-use super::figures;
+use super::{figures, interrupted};
 use crate::client::Client;
 use crate::way::gateways::GatewayProcess;
 use crate::way::stage::{Apart, Stage};
 use crate::way::verify::{held_against, verify};
 use crate::way::{Made, Say, Sent, Source, Way};
 use crate::{output, process};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use common::campaign::{Campaign, SnapshotRef};
 use loadtest::gateways::journal::Summary;
 use loadtest::gateways::{AdminClient, Behaviour, RoundTrip};
@@ -28,6 +28,8 @@ pub(super) struct Room<'a> {
     pub(super) way: Way<'a>,
     pub(super) apart: &'a Apart,
     admin: &'a AdminClient,
+    /// Their process.
+    gateways: u32,
     runtime: &'a Runtime,
     made: Made,
 }
@@ -43,7 +45,14 @@ impl Rehearsed<'_> {
             ..Rehearsal::default()
         };
         for &users in &self.scenario.audience.users {
-            done.gateways = self.size(users, &mut done.presses)?;
+            match self.size(users, &mut done.presses) {
+                Ok(gateways) => done.gateways = gateways,
+                // What was measured before is worth keeping.
+                Err(error) => {
+                    done.failed = Some(format!("{error:#}"));
+                    break;
+                }
+            }
         }
         for pressed in &mut done.presses {
             pressed.limits = rehearsal::limits(pressed, done.machine.cores);
@@ -51,7 +60,8 @@ impl Rehearsed<'_> {
         }
         done.growth = rehearsal::judge_growth(&self.scenario.objectives, &done.presses);
         let all = done.presses.iter().flat_map(|p| &p.judged).chain(&done.growth);
-        done.passed = !done.presses.is_empty() && all.into_iter().all(|judged| judged.holds);
+        let holds = all.into_iter().all(|judged| judged.holds);
+        done.passed = holds && !done.presses.is_empty() && done.failed.is_none();
         Ok(done)
     }
 
@@ -77,7 +87,17 @@ impl Rehearsed<'_> {
         let way = Way { client: &client, say: self.say };
         let Stage::Apart(apart) = &stage else { return Err(super::nothing()) };
         let made = Made { users };
-        let room = Room { scenario: self.scenario, way, apart, admin: &admin, runtime: &runtime, made };
+        let pid = gateways.pid();
+        let room = Room {
+            scenario: self.scenario,
+            way,
+            apart,
+            admin: &admin,
+            gateways: pid,
+            runtime: &runtime,
+            made,
+        };
+        let _open = interrupted::Open::new(scratch.path(), [apart.pid(), pid]);
         let last = room.press_all(presses)?;
         let running = stage.into_running()?;
         let proof = running.block_on(prove(&running, &last, &admin, presses));
@@ -125,7 +145,7 @@ async fn prove(
     let Some(last) = presses.last_mut() else { return Err(super::nothing()) };
     let c = &mut last.counted;
     (c.lost, c.strangers, c.doubled) = (against.differ, verdict.strangers, verdict.duplicates);
-    c.seen = verdict.accepted;
+    (c.seen, c.doubled_unexplained) = (verdict.accepted, against.unexplained);
     Ok(())
 }
 
@@ -133,7 +153,6 @@ impl Room<'_> {
     /// Presses as often as asked. Answers the last campaign.
     fn press_all(&self, presses: &mut Vec<Pressed>) -> anyhow::Result<Campaign> {
         let source = Source::Made(self.made);
-        self.way.import(source)?;
         let wanted = &self.scenario.campaign;
         let began = Instant::now();
         let more = |number: u32| {
@@ -144,7 +163,10 @@ impl Room<'_> {
         for number in (1..).take_while(|number| more(*number)) {
             if number > 1 {
                 self.runtime.block_on(self.admin.reset()).context("cannot reach the gateways")?;
+                self.set_gateways(&self.scenario.gateways)?;
             }
+            // Each time: the last press's dead tokens were taken out.
+            self.way.import(source)?;
             let (pressed, campaign) = self.press_once(number, source)?;
             presses.push(pressed);
             last = Some(campaign);
@@ -165,27 +187,35 @@ impl Room<'_> {
         let campaign = self.way.upload(&id, source)?;
         let preload_ms = self.way.arm(&id)?;
         let devices = campaign.snapshot.as_ref().map_or(0, SnapshotRef::device_count);
-        let cpu = (self.cpu_seconds(), self.gateways_say()?.cpu_seconds.unwrap_or(0.0));
+        let cpu = self.used();
+        let began = Instant::now();
         let (_, receipt_ms) = self.way.press(&id)?;
-        let seen = self.watch(&id, devices)?;
+        let seen = self.watch(&id, devices, began)?;
         let said = self.gateways_say()?;
+        ensure!(
+            said.overflow == 0,
+            "the gateways' journal has no room for so many devices: take fewer users"
+        );
         let report = self.way.report(&id)?;
+        let measured = figures::of(&report);
+        let (sending_ms, used) = seen.used_until(measured.steps.completed.times.last_ms.unwrap_or(0));
         let pid = Some(self.apart.pid());
         let mut pressed = Pressed {
             receipt_ms: i64::try_from(receipt_ms).unwrap_or(i64::MAX),
             samples: seen.samples,
             happened: seen.happened,
             wall_ms: seen.wall_ms,
-            cpu_seconds: self.cpu_seconds() - cpu.0,
-            gateway_cpu_seconds: said.cpu_seconds.unwrap_or(0.0) - cpu.1,
+            cpu_seconds: used.0 - cpu.0,
+            gateway_cpu_seconds: used.1 - cpu.1,
+            sending_ms,
             rss_bytes: process::rss_bytes(pid),
             peak_rss_bytes: self.apart.peak_rss_bytes(),
             open_files: process::open_files(pid),
             build_ms: campaign.snapshot.as_ref().map_or(0, |s| s.build_ms),
             preload_ms,
-            ..figures::of(&report)
+            ..measured
         };
-        figures::journal(&mut pressed.counted, &said);
+        figures::journal(&mut pressed, &said);
         let line = format!(
             "sent        {} accepted, {} refused, the last after {} ms",
             output::count(pressed.counted.accepted),
@@ -196,8 +226,9 @@ impl Room<'_> {
         Ok((pressed, report.campaign))
     }
 
-    fn cpu_seconds(&self) -> f64 {
-        self.apart.cpu_seconds()
+    /// Processor time of ours and of the gateways so far, in seconds.
+    pub(super) fn used(&self) -> (f64, f64) {
+        (self.apart.cpu_seconds(), process::cpu_seconds(Some(self.gateways)))
     }
 
     pub(super) fn gateways_say(&self) -> anyhow::Result<Summary> {
@@ -205,7 +236,7 @@ impl Room<'_> {
     }
 
     /// Changes how the gateways behave.
-    pub(super) fn gateways(&self, behaviour: &Behaviour) -> anyhow::Result<()> {
+    pub(super) fn set_gateways(&self, behaviour: &Behaviour) -> anyhow::Result<()> {
         self.runtime.block_on(self.admin.set_behaviour(behaviour)).context("cannot reach the gateways")
     }
 }

@@ -39,6 +39,13 @@ impl GatewayProcess {
     }
 }
 
+impl GatewayProcess {
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for GatewayProcess {
     fn drop(&mut self) {
         drop(self.child.stdin.take());

@@ -128,7 +128,9 @@ impl Apart {
         while self.child.borrow_mut().try_wait()?.is_none() {
             let within = ENDS_WITHIN.as_secs();
             ensure!(began.elapsed() < ENDS_WITHIN, "it did not end within {within} s of SIGTERM");
-            used = self.used();
+            // While it is torn down, what it was is read less and less.
+            let now = self.used();
+            used = (used.0.max(now.0), used.1.max(now.1));
             std::thread::sleep(LOOK);
         }
         self.start_again(used)

@@ -101,23 +101,32 @@ pub(crate) struct Against {
     pub(crate) accepted: u64,
     /// Devices of which nobody knows: written, never answered.
     pub(crate) ambiguous: u64,
-    /// Devices about which they differ: called accepted and never heard of, or accepted and called otherwise.
+    /// Devices about which they differ: called accepted or a dead token and never heard of, or accepted and called otherwise.
     pub(crate) differ: u64,
+    /// Devices accepted twice beyond those that their batch's record calls possibly doubled.
+    pub(crate) unexplained: u64,
 }
 
 impl Against {
     fn batch(&mut self, body: &[u8], record: Option<&BatchRecord>, journal: &Journal) {
+        let mut doubled = 0_u64;
         for (place, device) in BatchBody::new(body).devices().enumerate() {
             let outcome = record.and_then(|r| r.outcome(place)).unwrap_or(Outcome::Unsent);
-            let accepted = journal.lookup(device.target.hash()).is_some_and(|entry| entry.accepted > 0);
+            let entry = journal.lookup(device.target.hash());
+            let accepted = entry.is_some_and(|entry| entry.accepted > 0);
+            let refused = entry.is_some_and(|entry| entry.rejected > 0);
+            doubled += u64::from(entry.is_some_and(|entry| entry.accepted > 1));
             self.accepted += u64::from(outcome == Outcome::Accepted);
             self.ambiguous += u64::from(outcome == Outcome::Ambiguous);
             let differs = match outcome.class() {
                 Class::Accepted => !accepted,
                 Class::Ambiguous => false,
+                _ if outcome.token_is_dead() => accepted || !refused,
                 _ => accepted,
             };
             self.differ += u64::from(differs);
         }
+        let known = record.map_or(0, |record| u64::from(record.doubled_at_most));
+        self.unexplained += doubled.saturating_sub(known);
     }
 }
