@@ -75,6 +75,10 @@ pub const LATE_MS: i64 = 5_000;
 
 /// Life of a claim in the ledger (ours; DESIGN.md asks for 5 to 10 s).
 pub const CLAIM_LEASE: Duration = Duration::from_secs(8);
+/// How much later than any lease one may end, by the clock of whoever asks, and still bind (ours). A lease that ends later was written by a
+/// clock that ran ahead. Not smaller: a process that was held up between reading its clock and asking asks with a time long past, and
+/// must not take the claim of whoever sends now.
+pub const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(60);
 /// A holder stops sending this long before its lease ends (ours; covers a group of writes and the clocks' drift).
 pub const CLAIM_MARGIN: Duration = Duration::from_millis(1_500);
 /// Visibility of a received batch envelope: about the lease, so that a dead worker's batches come back in seconds.

@@ -2,7 +2,7 @@
 
 use crate::device::Platform;
 use crate::ids::{Epoch, Fence, WorkerId};
-use crate::limits::CLAIM_LEASE;
+use crate::limits::{CLAIM_LEASE, CLOCK_AHEAD_MAX};
 use crate::outcome::{Class, Outcome};
 use crate::time::UnixMs;
 use crate::wire::{Malformed, Reader};
@@ -93,7 +93,8 @@ impl BatchRecord {
     /// ahead; it binds nobody.
     #[must_use]
     pub fn is_held(&self, now: UnixMs) -> bool {
-        self.holder.is_some() && self.lease_until > now && self.lease_until <= now.plus(CLAIM_LEASE * 2)
+        let latest = now.plus(CLAIM_LEASE + CLOCK_AHEAD_MAX);
+        self.holder.is_some() && self.lease_until > now && self.lease_until <= latest
     }
 
     /// Whether any device is of this class.

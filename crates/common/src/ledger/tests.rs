@@ -155,3 +155,17 @@ fn bytes_cut_short_are_an_error() {
     assert!((0..bytes.len()).all(|cut| BatchRecord::decode(&bytes[..cut]).is_err()));
     assert!(BatchRecord::decode(&[9; 60]).is_err());
 }
+
+/// A worker that was stopped between reading its clock and asking asks with a time long past.
+#[test]
+fn a_claim_asked_long_ago_takes_nothing_from_who_sends_now() {
+    let at = |holder, now| ClaimRequest { lease: crate::limits::CLAIM_LEASE, ..ask(1, holder, now) };
+    let mut store = None;
+    let d = claim(None, &at(1, 100_000));
+    apply(&mut store, d);
+    let d = claim(store.as_ref(), &at(2, 60_000));
+    assert_eq!(apply(&mut store, d), ClaimAnswer::HeldUntil(UnixMs(108_000)));
+    // A lease of a clock that ran far ahead would bind for ever.
+    let d = claim(store.as_ref(), &at(2, 30_000));
+    assert_eq!(granted(&apply(&mut store, d)).0, 2);
+}

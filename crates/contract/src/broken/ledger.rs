@@ -138,7 +138,7 @@ impl Ledger for BrokenLedger {
             }
             F::NeverLapses => {
                 // As late as the rules believe a lease at all.
-                let lease = common::limits::CLAIM_LEASE * 2;
+                let lease = common::limits::CLAIM_LEASE + common::limits::CLOCK_AHEAD_MAX;
                 let longer = |a: &ClaimRequest| ClaimRequest { lease, ..a.clone() };
                 self.1.claim_many(campaign, &asks.iter().map(longer).collect::<Vec<_>>()).await
             }
