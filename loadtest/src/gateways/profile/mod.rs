@@ -1,6 +1,6 @@
 //! Profiles: how the gateways behave, as a TOML file or by the name of one that comes with the program.
 //!
-//! A profile is a [`Behaviour`] in which everything may be left out. [`find`] reads one, [`print`] writes a whole one with
+//! A profile is a [`Behaviour`] in which everything may be left out. [`find`] reads one, [`print()`] writes a whole one with
 //! what each setting means; faults name file, line and setting, and say what would be right.
 
 mod print;
