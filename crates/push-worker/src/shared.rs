@@ -7,6 +7,7 @@ use common::campaign::Campaign;
 use common::device::Platform;
 use common::fleet::{CounterRows, LinkRow};
 use common::ids::{CampaignId, ContentId, SnapshotId, WorkerId};
+use common::outage::Outage;
 use common::ports::Backend;
 use common::snapshot::{Manifest, keys};
 use common::test_send::TestId;
@@ -63,6 +64,8 @@ pub struct Shared {
     pub(crate) draining: CancellationToken,
     pub(crate) assignment: watch::Sender<Option<Arc<Assignment>>>,
     pub(crate) assign_trouble: Mutex<Option<String>>,
+    /// Claims and completions.
+    pub(crate) ledger: Outage,
     controls: [Mutex<Control>; 2],
     counters: Mutex<CounterRows>,
     lanes: Mutex<Vec<LaneReport>>,
@@ -97,6 +100,7 @@ impl Shared {
             draining: CancellationToken::new(),
             assignment: watch::channel(None).0,
             assign_trouble: Mutex::default(),
+            ledger: Outage::new("the ledger could not be written"),
             controls: [control(), control()],
             counters: Mutex::new(CounterRows::new(id)),
             lanes: Mutex::new(vec![LaneReport::default(); config.lanes.max(1)]),
