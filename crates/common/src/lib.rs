@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
+pub mod outage;
 pub mod outcome;
 pub mod plan;
 pub mod ports;

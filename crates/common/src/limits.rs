@@ -96,6 +96,10 @@ pub const LOOK_GOOD_FOR: Duration = Duration::from_millis(1_000);
 pub const LOOKS_MAX: usize = 4;
 /// A worker that could not receive for this long says so, and is not ready (ours; a few calls with their retries).
 pub const DEAF_AFTER: Duration = Duration::from_secs(3);
+/// What failed, and was not tried again for this long, is told no more (ours; longer than any pause between two tries).
+pub const OUTAGE_KEPT_FOR: Duration = Duration::from_secs(30);
+/// A worker whose heartbeats ended this long ago, without leaving, is still spoken of (ours).
+pub const SILENT_KEPT_FOR: Duration = Duration::from_secs(60);
 /// A worker whose last heartbeat is older than this does not count as live.
 pub const HEARTBEAT_GOOD_FOR: Duration = Duration::from_secs(5);
 /// How often a worker writes its heartbeat row.

@@ -4,7 +4,7 @@
 use crate::campaign::Campaign;
 use crate::envelope::Head;
 use crate::ids::{CampaignId, Epoch};
-use crate::limits::LOOK_GOOD_FOR;
+use crate::limits::{DEAF_AFTER, LOOK_GOOD_FOR};
 use crate::plan::{Gate, gate};
 use crate::ports::{Campaigns, PortError};
 use crate::time::Clock;
@@ -101,6 +101,15 @@ impl Watch {
             Some(_) | None if head.deadline_at <= self.clock.now() => Gate::Drop,
             Some(_) | None => Gate::LookAgain,
         }
+    }
+
+    /// That the campaign could not be looked at for a while, in a sentence: nothing is sent meanwhile.
+    #[must_use]
+    pub fn blind(&self) -> Option<String> {
+        let age = self.clock.mono().saturating_sub(self.view()?.began);
+        (age >= DEAF_AFTER).then(|| {
+            format!("the campaign could not be looked at for {} s: nothing is sent meanwhile", age.as_secs())
+        })
     }
 
     /// Whether bytes of this epoch of this campaign may leave at this instant.

@@ -6,7 +6,7 @@ use common::campaign::arming::second_person_needed;
 use common::campaign::{Campaign, Decision, Refusal, RefusalCode, Stamp, State};
 use common::fleet::{Expected, ScaleWish, Slot};
 use common::ids::CampaignId;
-use common::limits::HEARTBEAT_GOOD_FOR;
+use common::limits::{HEARTBEAT_GOOD_FOR, SILENT_KEPT_FOR};
 use common::ports::Written;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -118,12 +118,15 @@ impl Control {
         let now = self.clock.now();
         let slot = self.backend.campaigns.slot().await?;
         let holder = self.slot_holder(&slot).await?.filter(|c| c.id != campaign.id && holds_fleet(c));
-        let workers = self.backend.fleet.workers(now.minus(HEARTBEAT_GOOD_FOR)).await?;
+        let beaten = self.backend.fleet.workers(now.minus(SILENT_KEPT_FOR)).await?;
+        let (workers, silent): (Vec<_>, Vec<_>) =
+            beaten.into_iter().partition(|w| w.at >= now.minus(HEARTBEAT_GOOD_FOR));
         let armed = campaign.armed.as_ref().filter(|_| expect.is_empty()).map(|a| a.expect.clone());
         let facts = Facts {
             campaign,
             expect: &armed.unwrap_or_else(|| expect.or(slot.scale.as_ref())),
             workers: &workers,
+            silent: &silent,
             shards: self.backend.shards.depth().await?,
             batches: self.backend.batches.depth().await?,
             occupied: holder.map(|c| (c.name, c.state)),

@@ -4,7 +4,7 @@
 use common::campaign::{Campaign, State};
 use common::device::Platform;
 use common::fleet::{Expect, Role, WorkerRow};
-use common::limits::{LATE_MS, PAYLOAD_BYTES_MAX, SILENT_REAL_DEVICES_MAX};
+use common::limits::{HEARTBEAT_EVERY, LATE_MS, PAYLOAD_BYTES_MAX, SILENT_REAL_DEVICES_MAX};
 use common::ports::Depth;
 use common::time::UnixMs;
 use schemars::JsonSchema;
@@ -105,6 +105,8 @@ pub struct Facts<'a> {
     pub expect: &'a Expect,
     /// Live heartbeat rows.
     pub workers: &'a [WorkerRow],
+    /// Rows of workers that were live a minute ago, are not now, and never said that they leave.
+    pub silent: &'a [WorkerRow],
     /// The FIFO queue.
     pub shards: Depth,
     /// The batch queue.
@@ -201,12 +203,25 @@ fn workers(f: &Facts<'_>, role: Role, asked: u32) -> Check {
     if let Some(trouble) = of_role.iter().filter(|w| !is_ready(f, w)).find_map(|w| w.trouble.as_ref()) {
         text = format!("{text}; one says: {trouble}");
     }
+    if let Some(silent) = fell_silent(f, role).filter(|_| ready < asked) {
+        text = format!("{text}; {silent}");
+    }
     let light = match ready {
         n if n >= asked => Light::Green,
         n if n >= f.expect.enough(asked) => Light::Amber,
         _ => Light::Red,
     };
     made(name, true, light, text)
+}
+
+/// Those of whom nothing was heard lately.
+fn fell_silent(f: &Facts<'_>, role: Role) -> Option<String> {
+    let of_role = || f.silent.iter().filter(|w| w.role == role);
+    let last = of_role().map(|w| f.now.since(w.at)).min()?;
+    let (n, s) = (of_role().count(), last.as_secs());
+    Some(format!(
+        "{n} fell silent, the last one {s} s ago: dead, hanging, cut off, or a clock that is behind"
+    ))
 }
 
 fn snapshot_hash(f: &Facts<'_>) -> Check {
@@ -321,24 +336,26 @@ fn quota(f: &Facts<'_>) -> Check {
 }
 
 fn queues(f: &Facts<'_>) -> Check {
-    let (s, b) = (f.shards, f.batches);
+    let (name, s, b) = ("queues_empty", f.shards, f.batches);
     if f.campaign.live_run().is_some() {
-        return made("queues_empty", true, Light::Green, "the queues hold this campaign's own envelopes");
+        return match s.dead + b.dead {
+            0 => made(name, true, Light::Green, "the queues hold this campaign's own envelopes"),
+            n => {
+                let text = format!("{n} dead letters: `owl redrive --dry-run` says what they are");
+                made(name, true, Light::Amber, text)
+            }
+        };
     }
     if !s.is_empty() || !b.is_empty() {
         let n = s.visible + s.in_flight + s.delayed + b.visible + b.in_flight + b.delayed;
-        return made(
-            "queues_empty",
-            true,
-            Light::Red,
-            format!(
-                "{n} envelopes of an earlier run, or of a test send of the last minute, are still on the queues"
-            ),
+        let text = format!(
+            "{n} envelopes of an earlier run, or of a test send of the last minute, are still on the queues"
         );
+        return made(name, true, Light::Red, text);
     }
     let dead = s.dead + b.dead;
     let light = if dead > 0 { Light::Amber } else { Light::Green };
-    made("queues_empty", true, light, format!("both queues are empty; {dead} dead letters"))
+    made(name, true, light, format!("both queues are empty; {dead} dead letters"))
 }
 
 fn silent(f: &Facts<'_>) -> Check {
@@ -364,11 +381,18 @@ fn silent(f: &Facts<'_>) -> Check {
 }
 
 fn clock_skew(f: &Facts<'_>) -> Check {
+    let name = "clock_skew";
     let ahead = f.workers.iter().map(|w| w.at.since(f.now)).max().unwrap_or_default();
-    let light = if ahead > SKEW_AMBER { Light::Amber } else { Light::Green };
-    let text = match light {
-        Light::Green => "the workers' clocks agree with this one".to_owned(),
-        _ => format!("a worker's clock is {} ms ahead of this one", ahead.as_millis()),
-    };
-    made("clock_skew", true, light, text)
+    let behind = f.workers.iter().map(|w| f.now.since(w.at)).max().unwrap_or_default();
+    if ahead > SKEW_AMBER {
+        let text = format!("a worker's clock is {} ms ahead of this one", ahead.as_millis());
+        return made(name, true, Light::Amber, text);
+    }
+    if behind > SKEW_AMBER + HEARTBEAT_EVERY {
+        let ms = behind.as_millis();
+        let text =
+            format!("a worker's newest heartbeat is {ms} ms old: its clock is behind this one, or it hangs");
+        return made(name, true, Light::Amber, text);
+    }
+    made(name, true, Light::Green, "the workers' clocks agree with this one")
 }

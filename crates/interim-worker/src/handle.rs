@@ -87,11 +87,13 @@ impl InterimWorker {
                 if handled == Handled::Expanded {
                     SHARD_EXPAND_SECONDS.observe((), self.clock.mono().saturating_sub(began));
                 }
+                self.expanding.over();
                 self.delete(&received.ack).await;
                 handled
             }
             Ok(End::GiveBack) => self.give_back(received).await,
             Err(error) => {
+                self.expanding.failed(self.clock.mono(), &error);
                 tracing::warn!(%campaign, %shard, %error, "shard not expanded, given back");
                 self.give_back(received).await
             }
@@ -114,9 +116,12 @@ impl InterimWorker {
         let resend = self.watch.campaign().is_some_and(|c| c.options.resend_ambiguous);
         let numbers = numbers(&self.backend.ledger, envelope, object.batches(), resend).await?;
         let open = || self.watch.may_send(head) && !keep.is_lost() && !self.is_stopped();
-        let count = |entries| self.count(head.campaign, 0, entries);
+        let told = |call: Result<usize, &dyn std::fmt::Display>| match call {
+            Ok(entries) => self.count(head.campaign, 0, entries),
+            Err(why) => self.expanding.failed(self.clock.mono(), format_args!("batch queue: {why}")),
+        };
         let (flight, began) = (self.config.sends_in_flight, self.clock.mono());
-        let end = send_all(&self.backend.batches, (head, &object, &numbers), flight, &open, &count).await;
+        let end = send_all(&self.backend.batches, (head, &object, &numbers), flight, &open, &told).await;
         if end == SendEnd::Closed {
             let over = self.watch.gate(head) == Gate::Drop;
             return Ok(if over { End::Delete(Handled::Dropped) } else { End::GiveBack });

@@ -120,6 +120,12 @@ impl Held {
         self.keep && self.shards.iter().all(OnceCell::initialized)
     }
 
+    /// Shards in memory, and shards in all.
+    #[must_use]
+    pub fn loaded(&self) -> (usize, usize) {
+        (self.shards.iter().filter(|s| s.initialized()).count(), self.shards.len())
+    }
+
     async fn fetch(&self, number: ShardNo, entry: &ShardEntry) -> Result<Shard, LoadError> {
         let key = keys::shard(self.campaign, number, entry.blake3);
         let bytes = self.get_in_parts(key, entry.bytes).await?;

@@ -46,7 +46,7 @@ impl InterimWorker {
     pub fn row(&self) -> WorkerRow {
         let progress = self.progress.borrow().clone();
         let campaign = self.watch.campaign();
-        let trouble = progress.trouble.or_else(|| self.deaf());
+        let trouble = progress.trouble.or_else(|| self.trouble());
         WorkerRow {
             worker: self.id,
             role: Role::Interim,
@@ -69,11 +69,20 @@ impl InterimWorker {
         }
     }
 
-    /// That nothing could be received for a while.
-    fn deaf(&self) -> Option<String> {
-        let since = (*self.deaf_since.lock().unwrap_or_else(PoisonError::into_inner))?;
-        let silent = self.clock.mono().saturating_sub(since);
-        (silent >= DEAF_AFTER)
-            .then(|| format!("the shard queue could not be received from for {} s", silent.as_secs()))
+    /// What lasts too long, though nothing has ended with an error.
+    fn trouble(&self) -> Option<String> {
+        let now = self.clock.mono();
+        let lasting = || self.receiving.sentence(now).or_else(|| self.expanding.sentence(now));
+        lasting().or_else(|| self.watch.blind()).or_else(|| self.loading())
+    }
+
+    /// That loading takes long: the object store is slow, or the snapshot large.
+    fn loading(&self) -> Option<String> {
+        let since = (*self.loading_since.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let lasted = self.clock.mono().saturating_sub(since);
+        let (loaded, all) = self.held().map_or((0, 0), |held| held.loaded());
+        (lasted >= DEAF_AFTER).then(|| {
+            format!("{loaded} of {all} shards of the snapshot are loaded after {} s", lasted.as_secs())
+        })
     }
 }

@@ -6,6 +6,7 @@ use common::ids::BatchNo;
 use common::ports::{EntryResult, Queue};
 use common::snapshot::Shard;
 use futures::{StreamExt, stream};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::metrics::Queue::Batches;
@@ -25,17 +26,20 @@ pub(crate) enum SendEnd {
     Closed,
 }
 
-/// Sends the batches with these numbers. `open` is asked before every call; `count` is told of each call's entries.
+/// What a call came to: how many of its entries are in, or why it failed.
+pub(crate) type Told<'a> = &'a (dyn Fn(Result<usize, &dyn Display>) + Sync);
+
+/// Sends the batches with these numbers. `open` is asked before every call; `told` hears what each call came to.
 pub(crate) async fn send_all(
     queue: &Arc<dyn Queue>,
     (head, shard, numbers): (&Head, &Shard, &[BatchNo]),
     in_flight: usize,
     open: &(dyn Fn() -> bool + Sync),
-    count: &(dyn Fn(usize) + Sync),
+    told: Told<'_>,
 ) -> SendEnd {
     let trace = telemetry::trace::current();
     let numbered = calls(head, shard, numbers, trace.as_ref()).enumerate();
-    let sent = stream::iter(numbered).map(|(n, call)| send_call(queue, call, n, open, count));
+    let sent = stream::iter(numbered).map(|(n, call)| send_call(queue, call, n, open, told));
     let mut sent = sent.buffer_unordered(in_flight.max(1));
     let mut end = SendEnd::All;
     // Once closed, every call that is left answers at once: the rest of the shard is not even encoded.
@@ -54,7 +58,7 @@ async fn send_call(
     mut call: Vec<NewEnvelope>,
     number: usize,
     open: &(dyn Fn() -> bool + Sync),
-    count: &(dyn Fn(usize) + Sync),
+    told: Told<'_>,
 ) -> bool {
     for turn in 0_u32.. {
         if !open() {
@@ -66,11 +70,15 @@ async fn send_call(
                 call = failed(call, &answers);
                 ENVELOPES.add_len((Batches, Event::Sent), before - call.len());
                 QUEUE_FAILURES.add_len(Batches, call.len());
-                count(before - call.len());
+                told(Ok(before - call.len()));
+                if let Some(EntryResult::Failed(why)) = answers.iter().find(|a| **a != EntryResult::Ok) {
+                    told(Err(why));
+                }
             }
             Err(error) => {
                 QUEUE_FAILURES.one(Batches);
                 tracing::warn!(%error, entries = call.len(), "batch envelopes not sent, trying again");
+                told(Err(&error));
             }
         }
         if call.is_empty() {

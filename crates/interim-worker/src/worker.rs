@@ -9,6 +9,7 @@ use common::ids::{CampaignId, SnapshotId, WorkerId};
 use common::limits::{
     HEARTBEAT_EVERY, LOOK_EVERY, LOOK_GOOD_FOR, LOOKS_MAX, QUEUE_CALL_ENTRIES_MAX, SHARD_VISIBILITY,
 };
+use common::outage::Outage;
 use common::ports::{Backend, PortError, Received};
 use common::time::{Clock, UnixMs};
 use common::watch::{View, Watch};
@@ -39,8 +40,10 @@ pub struct InterimWorker {
     pub(crate) flushing: tokio::sync::Mutex<()>,
     permits: Arc<Semaphore>,
     stopped: AtomicBool,
-    /// Since when nothing could be received, on the monotonic clock.
-    pub(crate) deaf_since: Mutex<Option<Duration>>,
+    pub(crate) receiving: Outage,
+    pub(crate) expanding: Outage,
+    /// Since when a snapshot is being loaded, on the monotonic clock.
+    pub(crate) loading_since: Mutex<Option<Duration>>,
 }
 
 impl std::fmt::Debug for InterimWorker {
@@ -70,7 +73,9 @@ impl InterimWorker {
             counters: Mutex::new(CounterRows::new(id)),
             flushing: tokio::sync::Mutex::default(),
             stopped: AtomicBool::new(false),
-            deaf_since: Mutex::default(),
+            receiving: Outage::new("the shard queue could not be received from"),
+            expanding: Outage::new("no shard could be expanded"),
+            loading_since: Mutex::default(),
             backend,
             clock,
             config,
@@ -138,6 +143,7 @@ impl InterimWorker {
 
     async fn load_whole(&self, campaign: CampaignId, snapshot: SnapshotId) {
         let began = self.clock.mono();
+        self.loading_is(Some(began));
         let loaded = async {
             let held = self.snapshot(campaign, snapshot).await?;
             held.preload().await?;
@@ -154,6 +160,7 @@ impl InterimWorker {
             Ok(_) => (Some(snapshot), None),
             Err(error) => (None, Some(error.to_string())),
         };
+        self.loading_is(None);
         let took = self.clock.mono().saturating_sub(began);
         if trouble.is_none() {
             SNAPSHOT_LOAD_SECONDS.observe((), took);
@@ -207,14 +214,13 @@ impl InterimWorker {
         match self.backend.shards.receive(max, self.config.receive_wait, SHARD_VISIBILITY).await {
             Ok(received) => {
                 ENVELOPES.add_len((Shards, Event::Received), received.len());
-                *self.deaf_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.receiving.over();
                 received
             }
             Err(error) => {
                 QUEUE_FAILURES.one(Shards);
                 tracing::warn!(%error, "shard envelopes not received");
-                let now = self.clock.mono();
-                self.deaf_since.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now);
+                self.receiving.failed(self.clock.mono(), &error);
                 tokio::time::sleep(PAUSE).await;
                 Vec::new()
             }
@@ -288,7 +294,11 @@ impl InterimWorker {
         Ok(held)
     }
 
-    fn held(&self) -> Option<Arc<Held>> {
+    fn loading_is(&self, since: Option<Duration>) {
+        *self.loading_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    pub(crate) fn held(&self) -> Option<Arc<Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

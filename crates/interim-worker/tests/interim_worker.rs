@@ -1,5 +1,7 @@
 //! The interim worker's step, on the model backend, with every fault that its queues and ledger can have.
 
+#[path = "interim_worker/menu.rs"]
+mod menu;
 mod world;
 
 use common::envelope::{BatchEnvelope, Scope};
@@ -79,7 +81,7 @@ async fn it_loads_the_snapshot_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_damaged_or_missing_shard_is_named_and_loading_goes_on_when_it_is_mended() {
+async fn a_store_that_fails_in_between_is_named_and_loading_goes_on() {
     let world = World::ready(Spec { users: 300, shards: 3, ..Spec::default() }).await;
     let worker = worker(&world);
     worker.look().await.expect("looked");

@@ -84,8 +84,12 @@ impl Lane {
         self.put_back(&twice).await;
         let asks: Vec<_> = first.iter().map(ask).collect();
         match self.shared.backend.ledger.claim_many(campaign, &asks).await {
-            Ok(answers) => self.sort_claims(first, answers, began).await,
+            Ok(answers) => {
+                self.shared.ledger.over();
+                self.sort_claims(first, answers, began).await
+            }
             Err(error) => {
+                self.shared.ledger.failed(self.shared.clock.mono(), &error);
                 CLAIMS.add_len(Claim::Failed, asks.len());
                 tracing::warn!(%campaign, %error, batches = asks.len(), "batches not claimed, given back");
                 self.put_back(&first).await;

@@ -130,11 +130,13 @@ impl Lane {
             let requests: Vec<_> = group.iter().map(request).collect();
             match self.shared.backend.ledger.complete_many(campaign, &requests).await {
                 Ok(answers) => {
+                    self.shared.ledger.over();
                     return group.iter().zip(answers).map(|(o, a)| self.completed(o, a)).collect();
                 }
                 // Also when the leases are over meanwhile: results that come late are merged, and what is known to be
                 // accepted is then not sent once more.
                 Err(error) if self.shared.clock.mono() < end => {
+                    self.shared.ledger.failed(self.shared.clock.mono(), &error);
                     tracing::warn!(%campaign, %error, batches = group.len(), "batches not completed yet");
                 }
                 Err(error) => {

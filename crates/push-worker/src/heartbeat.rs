@@ -106,7 +106,9 @@ impl Shared {
             lanes.first().and_then(|l| l.prepared).filter(|p| lanes.iter().all(|l| l.prepared == Some(*p)));
         let lane_trouble = lanes.iter().find_map(|l| l.trouble.clone());
         let assigned = lock(&self.assign_trouble).clone();
-        let trouble = assigned.or(lane_trouble).or_else(|| self.cut_off(&links).filter(|_| same.is_some()));
+        let lasting = || self.ledger.sentence(self.clock.mono()).or_else(|| self.watch.blind());
+        let cut_off = || self.cut_off(&links).filter(|_| same.is_some());
+        let trouble = assigned.or(lane_trouble).or_else(lasting).or_else(cut_off);
         let tripped_text =
             |g: &Vec<&str>, what: &str| (!g.is_empty()).then(|| format!("{} {what}", g.join(", ")));
         WorkerRow {

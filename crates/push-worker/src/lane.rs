@@ -9,7 +9,8 @@ use crate::permits::{Permits, Room};
 use crate::shared::{Assignment, LaneReport, Shared};
 use common::device::Platform;
 use common::ids::{CampaignId, ContentId, SnapshotId};
-use common::limits::{BATCH_VISIBILITY, DEAF_AFTER, LOOK_EVERY, LOOK_GOOD_FOR, QUEUE_CALL_ENTRIES_MAX};
+use common::limits::{BATCH_VISIBILITY, LOOK_EVERY, LOOK_GOOD_FOR, QUEUE_CALL_ENTRIES_MAX};
+use common::outage::Outage;
 use common::ports::Received;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -62,8 +63,7 @@ pub struct Lane {
     pub(crate) claims: Cell<u32>,
     /// When the last envelope was received.
     received_at: Cell<Option<Duration>>,
-    /// Since when nothing could be received.
-    deaf_since: Cell<Option<Duration>>,
+    receiving: Outage,
 }
 
 impl std::fmt::Debug for Lane {
@@ -91,7 +91,7 @@ impl Lane {
             prepare_again_at: Cell::new(Duration::ZERO),
             claims: Cell::new(0),
             received_at: Cell::new(None),
-            deaf_since: Cell::new(None),
+            receiving: Outage::new("the batch queue could not be received from"),
             shared,
         })
     }
@@ -141,7 +141,7 @@ impl Lane {
     fn report(&self) {
         let prepared = self.prepared.borrow().clone();
         let links: Vec<_> = self.links.iter().flatten().collect();
-        let trouble = self.trouble().or_else(|| self.deaf());
+        let trouble = self.trouble().or_else(|| self.receiving.sentence(self.shared.clock.mono()));
         let report = LaneReport {
             ready: prepared.is_some() && trouble.is_none(),
             prepared: prepared.map(|p| (p.campaign, p.content, p.snapshot)),
@@ -156,13 +156,6 @@ impl Lane {
         if let Some(place) = self.shared.lanes().get_mut(self.index) {
             *place = report;
         }
-    }
-
-    /// That nothing could be received for a while.
-    fn deaf(&self) -> Option<String> {
-        let silent = self.shared.clock.mono().saturating_sub(self.deaf_since.get()?);
-        (silent >= DEAF_AFTER)
-            .then(|| format!("the batch queue could not be received from for {} s", silent.as_secs()))
     }
 
     fn trouble(&self) -> Option<String> {
@@ -202,7 +195,7 @@ impl Lane {
         match self.shared.backend.batches.receive(batches, wait, BATCH_VISIBILITY).await {
             Ok(received) => {
                 ENVELOPES.add_len((Batches, Event::Received), received.len());
-                self.deaf_since.set(None);
+                self.receiving.over();
                 if !received.is_empty() {
                     self.received_at.set(Some(self.shared.clock.mono()));
                 }
@@ -210,8 +203,7 @@ impl Lane {
             }
             Err(error) => {
                 QUEUE_FAILURES.one(Batches);
-                let since = self.deaf_since.get().unwrap_or_else(|| self.shared.clock.mono());
-                self.deaf_since.set(Some(since));
+                self.receiving.failed(self.shared.clock.mono(), &error);
                 tracing::warn!(%error, "batch envelopes not received");
                 None
             }
@@ -247,10 +239,18 @@ impl Lane {
 
     /// Steps until the worker drains, several at a time, then waits for those that were begun.
     pub(crate) async fn run(self: Rc<Self>) {
-        let tending = tokio::task::spawn_local(Rc::clone(&self).tend_loop());
+        let mut tending = tokio::task::spawn_local(Rc::clone(&self).tend_loop());
         let taking = (0..self.shared.config.receivers.max(1)).map(|n| Rc::clone(&self).take_loop(n == 0));
         let closing = tokio::task::spawn_local(Rc::clone(&self).close_when_stopped());
-        futures::future::join_all(taking).await;
+        // A lane that nobody tends would go on with an old campaign and say that all is well: it breaks instead.
+        tokio::select! {
+            _ = futures::future::join_all(taking) => {}
+            Err(error) = &mut tending => {
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        }
         tending.abort();
         closing.abort();
         for link in self.links.iter().flatten() {

@@ -7,6 +7,7 @@ use common::campaign::Campaign;
 use common::device::Platform;
 use common::fleet::{CounterRows, LinkRow};
 use common::ids::{CampaignId, ContentId, SnapshotId, WorkerId};
+use common::outage::Outage;
 use common::ports::Backend;
 use common::snapshot::{Manifest, keys};
 use common::test_send::TestId;
@@ -65,6 +66,8 @@ pub struct Shared {
     /// Told of each new assignment. (A watch wakes its receivers in an order of chance, and a simulated night could not be repeated.)
     pub(crate) assigned: Notify,
     pub(crate) assign_trouble: Mutex<Option<String>>,
+    /// Claims and completions.
+    pub(crate) ledger: Outage,
     controls: [Mutex<Control>; 2],
     counters: Mutex<CounterRows>,
     lanes: Mutex<Vec<LaneReport>>,
@@ -105,6 +108,7 @@ impl Shared {
             assignment: watch::channel(None).0,
             assigned: Notify::new(),
             assign_trouble: Mutex::default(),
+            ledger: Outage::new("the ledger could not be written"),
             controls: [control(), control()],
             counters: Mutex::new(CounterRows::new(id)),
             lanes: Mutex::new(vec![LaneReport::default(); config.lanes.max(1)]),

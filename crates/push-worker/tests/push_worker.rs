@@ -12,6 +12,8 @@ mod faults;
 mod gateways;
 #[path = "push_worker/kill.rs"]
 mod kill;
+#[path = "push_worker/menu.rs"]
+mod menu;
 #[path = "push_worker/run.rs"]
 mod run;
 #[path = "push_worker/testing.rs"]

@@ -116,6 +116,8 @@ pub enum What {
     Freeze,
     /// Somebody stops the campaign, and resumes it after `for`.
     Stop,
+    /// Somebody presses once more, while it is sent.
+    PressAgain,
     /// The gateways read and write nothing for so long.
     DeafGateways,
     /// The gateways' settings change, back after `for` if it is given.
@@ -271,7 +273,9 @@ impl Fault {
                 Some("`for` must be at most 1h".to_owned())
             }
             _ if ends && self.lasts.is_none() => Some("say `for` how long, such as for = \"2s\"".to_owned()),
-            What::Kill | What::Terminate if self.lasts.is_some() => Some("it takes no `for`".to_owned()),
+            What::Kill | What::Terminate | What::PressAgain if self.lasts.is_some() => {
+                Some("it takes no `for`".to_owned())
+            }
             What::Gateways if self.set.is_empty() => {
                 Some("say what to `set`, such as set = { throttle_share = 0.2 }".to_owned())
             }
@@ -315,6 +319,7 @@ impl What {
             Self::Terminate => "terminate",
             Self::Freeze => "freeze",
             Self::Stop => "stop",
+            Self::PressAgain => "press-again",
             Self::DeafGateways => "deaf-gateways",
             Self::Gateways => "gateways",
         }
@@ -381,54 +386,4 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_fault_has_its_place() {
-        let why = |text: &str| Scenario::parse(text).expect_err(text).to_string();
-        assert!(why("about = 'x'\n[audience]\nuser = 5\n").starts_with("line 3: unknown field `user`"));
-        assert!(
-            why("about = 'x'\n\n[campaign]\ndeadline = 'soon'\n")
-                .contains("line 4: `soon` is no length of time")
-        );
-        assert!(why("about = 'x'\n[audience]\nusers = -1\n").starts_with("line 3: "));
-        assert!(why("about = 'x'\n[gateways]\nround_trip = 3\n").starts_with("line 3: "));
-        let all = why("about = 'x'\naudience.users = [0]\ncampaign.shards = 0\ngateways.dead_share = 2.0\n");
-        for part in ["audience.users", "campaign.shards", "dead_share"] {
-            assert!(all.contains(part), "{part} in {all}");
-        }
-        let fault = |fault: &str| why(&format!("about = 'x'\n[[fault]]\n{fault}\n"));
-        assert!(fault("at = '40%'\ndo = 'freeze'").contains("fault 1 (freeze): say `for`"));
-        assert!(
-            fault("at = '40%'\ndo = 'gateways'\nset = { thottle_share = 1.0 }").contains("unknown field")
-        );
-        assert!(fault("at = '140%'\ndo = 'kill'").contains("line 3: `140%` is neither"));
-    }
-
-    #[test]
-    fn what_is_written_reads_back() {
-        let text = "about = 'x'\naudience.users = 5\n[[fault]]\nat = '1.5s'\ndo = 'gateways'\nfor = '2s'\nset = { seed = 3 }\n";
-        let scenario = Scenario::parse(text).expect("a scenario");
-        assert_eq!(scenario.audience.users, [5]);
-        assert_eq!(scenario.faults[0].changed(&scenario.gateways).expect("settings").seed, 3);
-        let written = toml::to_string(&scenario).expect("TOML");
-        assert_eq!(Scenario::parse(&written), Ok(scenario));
-    }
-
-    #[test]
-    fn what_a_scenario_says_wins_over_its_profile() {
-        let text = "about = 'x'\nprofile = 'apple-google'\n[gateways]\ndead_share = 0.5\nround_trip_ms = 3\n";
-        let scenario = Scenario::parse(text).expect("a scenario");
-        let gateways = &scenario.gateways;
-        assert!(
-            gateways.answer_singly && gateways.round_trip.is_none(),
-            "the profile's, but for the round trip"
-        );
-        assert_eq!((gateways.dead_share, gateways.round_trip_ms), (0.5, 3));
-        let written = toml::to_string(&scenario).expect("TOML");
-        assert_eq!(Scenario::parse(&written), Ok(scenario));
-        let unknown = Scenario::parse("about = 'x'\nprofile = 'no-such'\n").expect_err("no such profile");
-        assert!(unknown.to_string().contains("profile: "), "{unknown}");
-    }
-}
+mod tests;

@@ -3,15 +3,39 @@
 use super::stage::{Stage, who};
 use common::campaign::{Refusal, RefusalCode, State};
 use common::fleet::{Expected, Role, WorkerRow};
-use common::ids::SnapshotId;
-use control::{ArmRequest, ControlError, Leave, Light, Who};
+use common::ids::{SnapshotId, WorkerId};
+use control::{ArmRequest, Check, ControlError, Leave, Light, Who};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-async fn light(stage: &Stage, name: &str) -> Light {
+async fn check(stage: &Stage, name: &str) -> Check {
     let checks = stage.control.preflight(stage.id, &Expected::default()).await.unwrap().checks;
-    checks.into_iter().find(|c| c.name == name).unwrap().light
+    checks.into_iter().find(|c| c.name == name).unwrap()
+}
+
+async fn light(stage: &Stage, name: &str) -> Light {
+    check(stage, name).await.light
+}
+
+/// One that hangs, was killed or is cut off is spoken of for a minute; one that left is not.
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_fell_silent_is_told_from_one_that_left() {
+    let stage = Stage::ready(10).await;
+    tokio::time::advance(Duration::from_secs(7)).await;
+    let said = check(&stage, "push_workers").await.sentence;
+    assert_eq!(
+        said,
+        "0 of 1 push workers ready (0 live); 1 fell silent, the last one 7 s ago: dead, hanging, cut off, or a clock that is behind"
+    );
+    stage.parts.backend().fleet.leave(WorkerId(2)).await.unwrap();
+    assert_eq!(check(&stage, "push_workers").await.sentence, "0 of 1 push workers ready (0 live)");
+    assert!(check(&stage, "interim_workers").await.sentence.contains("fell silent"));
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(check(&stage, "interim_workers").await.sentence, "0 of 1 interim workers ready (0 live)");
+    // It is back.
+    stage.beat(|_| {}).await;
+    assert_eq!(check(&stage, "interim_workers").await.light, Light::Green);
 }
 
 #[tokio::test(start_paused = true)]
@@ -23,21 +47,46 @@ async fn a_fleet_that_is_ready_is_all_green() {
 
 #[tokio::test(start_paused = true)]
 async fn each_trouble_has_its_light() {
-    type Trouble = (&'static str, Light, fn(&mut WorkerRow));
-    let troubles: [Trouble; 8] = [
-        ("interim_workers", Light::Red, |w| w.ready = w.role == Role::Push),
-        ("push_workers", Light::Red, |w| w.ready = w.role == Role::Interim),
-        ("push_workers", Light::Red, |w| w.tripped = true),
-        ("snapshot_hash", Light::Red, |w| w.snapshot = Some(SnapshotId([9; 32]))),
-        ("gateways", Light::Red, |w| w.links.clear()),
-        ("credentials", Light::Red, |w| w.links[0].credentials_until = Some(common::time::UnixMs(5))),
-        ("gateway_quota", Light::Amber, |w| w.links[0].quota_per_s = Some(1)),
-        ("clock_skew", Light::Amber, |w| w.at = w.at.plus(Duration::from_secs(3))),
+    type Trouble = (&'static str, Light, &'static str, fn(&mut WorkerRow));
+    let troubles: [Trouble; 11] = [
+        ("interim_workers", Light::Red, "0 of 1 interim workers ready (1 live)", |w| {
+            w.ready = w.role == Role::Push;
+        }),
+        ("push_workers", Light::Red, "0 of 1 push workers ready (1 live)", |w| {
+            w.ready = w.role == Role::Interim;
+        }),
+        ("push_workers", Light::Red, "; one says: it hurts", |w| {
+            (w.tripped, w.trouble) = (true, Some("it hurts".to_owned()));
+        }),
+        ("snapshot_hash", Light::Red, "1 workers hold another snapshot than ", |w| {
+            w.snapshot = w.snapshot.filter(|_| w.role == Role::Push).or(Some(SnapshotId([9; 32])));
+        }),
+        ("gateways", Light::Red, "no connection to apns: none is configured", |w| w.links.clear()),
+        ("credentials", Light::Red, "the credentials for apns have expired", |w| {
+            w.links[0].credentials_until = Some(common::time::UnixMs(5));
+        }),
+        ("gateway_quota", Light::Amber, "at 1/s, apns's 10 devices take about 10 s", |w| {
+            w.links[0].quota_per_s = Some(1);
+        }),
+        ("clock_skew", Light::Amber, "a worker's clock is 5000 ms ahead of this one", |w| {
+            w.at = w.at.plus(Duration::from_secs(5));
+        }),
+        ("clock_skew", Light::Amber, "3000 ms old: its clock is behind this one, or it hangs", |w| {
+            w.at = w.at.minus(Duration::from_secs(3));
+        }),
+        ("push_workers", Light::Red, "1 fell silent, the last one 6 s ago: ", |w| {
+            w.at = w.at.minus(Duration::from_secs(6));
+        }),
+        ("interim_workers", Light::Red, "cut off, or a clock that is behind", |w| {
+            w.at = w.at.minus(Duration::from_secs(6));
+        }),
     ];
-    for (name, expected, with) in troubles {
+    for (name, expected, words, with) in troubles {
         let stage = Stage::ready(10).await;
         stage.beat(with).await;
-        assert_eq!(light(&stage, name).await, expected, "{name}");
+        let check = check(&stage, name).await;
+        assert_eq!(check.light, expected, "{name}: {}", check.sentence);
+        assert!(check.sentence.contains(words), "{name}: {}", check.sentence);
     }
 }
 

@@ -58,6 +58,57 @@ async fn a_press_that_fails_after_k_envelopes_is_completed() {
     }
 }
 
+/// The process that wrote the gate dies before its first envelope is through. Another process, which has seen nothing of it, sends
+/// them all, and whoever presses there reads who was first.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_between_gate_and_dispatch_is_finished_by_another() {
+    for by_reconciler in [false, true] {
+        let stage = Stage::armed(60).await;
+        stage.parts.faults.down(Call::ShardsSend, true);
+        // Dropped at once, as a process that is killed drops it: long before its repetitions are over.
+        let first = who("first");
+        let press = stage.control.press(&first, stage.id);
+        let killed = tokio::time::timeout(Duration::from_millis(5), press);
+        assert!(killed.await.is_err());
+        assert_eq!((stage.campaign().await.state, stage.on_queue().len()), (State::Sending, 0));
+        stage.parts.faults.clear();
+        let other = control::Control::new(stage.parts.backend(), stage.clock.clone());
+        if by_reconciler {
+            other.reconcile().await.unwrap();
+        }
+        let again = other.press(&who("second"), stage.id).await.unwrap();
+        assert_eq!(
+            (again.result, again.by.as_str(), again.dispatched),
+            (PressResult::AlreadyPressed, "first", SHARDS)
+        );
+        assert!(
+            again.sentence.starts_with("already pressed by first at ")
+                && again.sentence.ends_with("; nothing was sent twice")
+        );
+        assert_eq!((stage.on_queue(), stage.parts.shards.sent()), (all(), u64::from(SHARDS)));
+    }
+}
+
+/// Nothing could be written down: the press did not happen, says so, and pressing again is right.
+#[tokio::test(start_paused = true)]
+async fn a_press_that_the_table_does_not_take_is_said_and_pressed_again() {
+    let stage = Stage::armed(60).await;
+    stage.parts.faults.down(Call::CampaignsUpdate, true);
+    let error = stage.control.press(&who("first"), stage.id).await.unwrap_err();
+    assert!(error.to_string().starts_with("campaigns.update is unavailable: "), "{error}");
+    assert_eq!((stage.campaign().await.state, stage.on_queue().len()), (State::Armed, 0));
+    stage.parts.faults.clear();
+    let receipt = stage.control.press(&who("first"), stage.id).await.unwrap();
+    assert_eq!((receipt.result, stage.on_queue()), (PressResult::Pressed, all()));
+    // The write was done, and only its answer lost: the second press hears of the first.
+    let stage = Stage::armed(60).await;
+    stage.parts.faults.lose_answer(Call::CampaignsUpdate, 0);
+    let first = stage.control.press(&who("first"), stage.id).await;
+    let again = stage.control.press(&who("first"), stage.id).await.unwrap();
+    assert!(first.is_err() || first.unwrap().at == again.at);
+    assert_eq!((stage.on_queue(), stage.parts.shards.sent()), (all(), u64::from(SHARDS)));
+}
+
 /// Also when the answer of a call is lost although its envelopes are in: deduplication drops the second ones.
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_sends_nothing_twice() {

@@ -2,11 +2,12 @@
 
 use super::stage::{Stage, who};
 use common::envelope::{BatchEnvelope, FifoKey, NewEnvelope, ShardEnvelope};
+use common::fleet::Expected;
 use common::ids::{BatchKey, BatchNo};
 use common::limits::RECEIVES_MAX;
 use common::ports::Queue;
 use contract::memory::MemoryQueue;
-use control::{RedriveRequest, Redriven};
+use control::{Light, RedriveRequest, Redriven};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -106,4 +107,15 @@ async fn without_dead_letters_there_is_nothing_to_do() {
     let stage = Stage::armed(10).await;
     let done = stage.control.redrive(&who("sre"), &RedriveRequest::default()).await.unwrap();
     assert_eq!(done, Redriven::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poison_envelope_is_said_while_it_is_sent() {
+    let stage = with_dead_letters().await;
+    let checks = stage.control.preflight(stage.id, &Expected::default()).await.unwrap().checks;
+    let queues = checks.into_iter().find(|c| c.name == "queues_empty").unwrap();
+    assert_eq!(
+        (queues.light, queues.sentence.as_str()),
+        (Light::Amber, "3 dead letters: `owl redrive --dry-run` says what they are")
+    );
 }

@@ -5,7 +5,7 @@ use super::stage::{LOOK, Room};
 use crate::output;
 use anyhow::{Context, bail, ensure};
 use common::campaign::{Campaign, State};
-use control::Status;
+use control::{PressResult, Receipt, Status};
 use loadtest::gateways::Behaviour;
 use loadtest::rehearse::{Fault, Happened, Sample, What, When};
 use rustix::process::Signal;
@@ -182,6 +182,7 @@ impl Blast<'_, '_> {
                 self.note("all roles go on".to_owned());
             }
             What::Stop => self.stop(lasts, &at)?,
+            What::PressAgain => self.press_again(&at)?,
             What::DeafGateways => {
                 self.note(format!("the gateways read nothing, at {at} devices"));
                 self.changes.push((Some(Instant::now() + lasts), fault.clone()));
@@ -195,6 +196,17 @@ impl Blast<'_, '_> {
                 self.note(format!("the gateways change, at {at} devices: {}", set.join(", ")));
             }
         }
+        Ok(())
+    }
+
+    /// Presses once more: whoever was first stays first. That nothing is sent twice, the journal shows at the end.
+    fn press_again(&mut self, at: &str) -> anyhow::Result<()> {
+        self.note(format!("pressed again by hand, at {at} devices"));
+        let path = format!("/v1/campaigns/{}/press", self.id);
+        let receipt: Receipt = self.room.way.client.post(&path, &json!({}))?;
+        let again = receipt.result == PressResult::AlreadyPressed;
+        ensure!(again, "a second press was answered as if it were the first: {}", receipt.sentence);
+        self.note(receipt.sentence);
         Ok(())
     }
 

@@ -57,6 +57,47 @@ fn sigterm_drains_and_what_is_left_goes_out_after_a_restart() {
     );
 }
 
+/// Somebody presses, again and again, while all roles are replaced as a deploy does it: each answer is a receipt or a sentence, the
+/// first receipt is the only one that says `pressed`, and everybody is sent to once.
+#[test]
+fn a_press_during_a_deploy_is_pressed_once_or_says_so() {
+    let mut stage = Stage::new(&["--round-trip-ms", "40"]);
+    stage.armed(2_000, &["--batch-users", "10"]);
+    let server = stage.server();
+    let press = |server: &str| {
+        let out = owl().args(["--json", "--server", server, "campaign", "press", "c"]).output().unwrap();
+        let error = String::from_utf8_lossy(&out.stderr).into_owned();
+        let receipt: Option<serde_json::Value> = serde_json::from_slice(&out.stdout).ok();
+        assert!(receipt.is_some() || error.starts_with("owl: "), "neither a receipt nor a sentence: {error}");
+        (receipt, error)
+    };
+    let old = stage.take_up();
+    let (mut said, status) = std::thread::scope(|scope| {
+        let pressing = scope.spawn(|| {
+            let mut said = Vec::new();
+            // The last one finds nobody there.
+            while said.last().is_none_or(|(receipt, _): &(Option<serde_json::Value>, _)| receipt.is_some()) {
+                said.push(press(&server));
+            }
+            said
+        });
+        let status = old.terminate();
+        (pressing.join().unwrap(), status)
+    });
+    assert_eq!(status, Some(0));
+    let (_, error) = said.last().unwrap();
+    assert!(error.contains(&server), "it names what can't be reached: {error}");
+    stage.up();
+    said.push(press(&stage.server()));
+    let receipts: Vec<_> = said.into_iter().filter_map(|(receipt, _)| receipt).collect();
+    // The answer to the press that counted may have been cut off with its process: then nobody reads `pressed`.
+    assert!(receipts.iter().filter(|r| r["result"] == "pressed").count() <= 1, "{receipts:?}");
+    assert!(receipts.iter().all(|r| r["at"] == receipts[0]["at"]), "{receipts:?}");
+    stage.wait_for_state("done");
+    let summary = stage.summary();
+    assert_eq!((summary.accepted_devices, summary.duplicates), (2_000, 0));
+}
+
 #[test]
 fn a_second_owl_on_the_same_data_says_so() {
     let stage = Stage::new(&[]);

@@ -1,6 +1,8 @@
 mod access;
 mod bad_input;
 mod demo;
+mod disk;
+mod faults;
 mod kill;
 mod night;
 mod once;

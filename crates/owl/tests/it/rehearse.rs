@@ -57,6 +57,7 @@ fn a_bad_night_is_survived_and_what_was_asked_and_missed_is_status_one() {
             { at = '5%', do = 'gateways', set = { unavailable_share = 0.3 }, for = '500ms' },
             { at = '15%', do = 'freeze', for = '1s' },
             { at = '30%', do = 'kill' },
+            { at = '40%', do = 'press-again' },
             { at = '50%', do = 'stop', for = '100ms' },
             { at = '70%', do = 'terminate' },
         ]
@@ -68,7 +69,9 @@ fn a_bad_night_is_survived_and_what_was_asked_and_missed_is_status_one() {
     let broken: Vec<_> = press["judged"].as_array().unwrap().iter().filter(|j| j["holds"] == false).collect();
     assert_eq!(broken.len(), 1, "{broken:?}");
     assert_eq!(broken[0]["objective"], "last");
-    assert!(press["happened"].as_array().unwrap().len() >= 9, "{press}");
+    assert!(press["happened"].as_array().unwrap().len() >= 11, "{press}");
+    let said = press["happened"].to_string();
+    assert!(said.contains("already pressed by ") && said.contains("nothing was sent twice"), "{said}");
 }
 
 #[test]

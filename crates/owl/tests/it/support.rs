@@ -17,9 +17,20 @@ const ADMIN: &str = "owl_0ad41000_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 /// The program, with an administrator's token on both sides.
 pub(super) fn owl() -> Command {
-    let mut command = stranger();
+    as_administrator(stranger())
+}
+
+/// With an administrator's token on both sides.
+fn as_administrator(mut command: Command) -> Command {
     command.env("OWL_TOKEN", ADMIN).env("OWL_ADMIN_TOKEN", ADMIN);
     command
+}
+
+/// The program, started by another one with these arguments.
+pub(super) fn owl_by(program: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args).arg(env!("CARGO_BIN_EXE_owl")).env("OWL_LOG", "warn");
+    as_administrator(command)
 }
 
 /// The program as somebody runs it who has no token yet, and no file of one either.
@@ -77,6 +88,13 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new(gateway_flags: &[&str]) -> Self {
+        let mut stage = Self::of_gateways(gateway_flags);
+        stage.up();
+        stage
+    }
+
+    /// The gateways alone, as yet.
+    pub(super) fn of_gateways(gateway_flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let gateways = Process::start(
             owl()
@@ -85,9 +103,7 @@ impl Stage {
                 .args(gateway_flags),
         );
         let info = serde_json::from_value(gateways.first.clone()).unwrap();
-        let mut stage = Self { dir, info, gateways: Some(gateways), up: None };
-        stage.up();
-        stage
+        Self { dir, info, gateways: Some(gateways), up: None }
     }
 
     pub(super) fn data_dir(&self) -> PathBuf {
@@ -96,8 +112,13 @@ impl Stage {
 
     /// Starts `owl up` (again) on the same data.
     pub(super) fn up(&mut self) {
+        self.up_by(owl());
+    }
+
+    /// The same, by a command that ends in the program.
+    pub(super) fn up_by(&mut self, mut program: Command) {
         self.up = Some(Process::start(
-            owl()
+            program
                 .args(["--json", "up", "--listen", "127.0.0.1:0", "--data-dir"])
                 .arg(self.data_dir())
                 .arg("--stand-ins")

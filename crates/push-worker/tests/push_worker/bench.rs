@@ -39,6 +39,15 @@ impl Bench {
     pub async fn with(spec: Spec, config: PushConfig) -> Self {
         let world = World::pressed(spec).await;
         world.send_batches().await;
+        Self::with_world(world, config).await
+    }
+
+    /// In this world as it is, the lane prepared.
+    pub async fn over(world: World) -> Self {
+        Self::with_world(world, config()).await
+    }
+
+    async fn with_world(world: World, config: PushConfig) -> Self {
         let (apns, fcm) = (Script::accepting(), Script::accepting());
         let shared = Shared::new(world.parts.backend(), Arc::clone(&world.clock), config);
         let lane = Lane::new(Arc::clone(&shared), 0, gateways(&world, &apns, &fcm));
@@ -98,8 +107,7 @@ impl Bench {
 
     /// The largest number of times that one device was written to.
     pub fn most_writes(&self) -> u32 {
-        let most = |s: &Script| s.written.borrow().values().copied().max().unwrap_or(0);
-        most(&self.apns).max(most(&self.fcm))
+        self.apns.most().max(self.fcm.most())
     }
 
     pub async fn doubled_at_most(&self) -> u32 {

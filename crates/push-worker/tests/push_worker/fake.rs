@@ -74,6 +74,11 @@ impl Script {
         self.written.borrow().len()
     }
 
+    /// The largest number of times that one device was written to.
+    pub fn most(&self) -> u32 {
+        self.written.borrow().values().copied().max().unwrap_or(0)
+    }
+
     /// Writes, repetitions included.
     pub fn writes(&self) -> u32 {
         self.written.borrow().values().sum()

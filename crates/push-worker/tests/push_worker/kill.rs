@@ -2,11 +2,13 @@
 
 use crate::bench::{Bench, config, gateways};
 use crate::fake::Script;
+use crate::menu::Other;
 use crate::world::{Spec, World};
 use async_trait::async_trait;
 use common::envelope::NewEnvelope;
 use common::ids::{BatchNo, CampaignId, Epoch, ShardNo};
 use common::ledger::*;
+use common::limits::CLAIM_LEASE;
 use common::outcome::Outcome;
 use common::ports::*;
 use common::time::UnixMs;
@@ -106,10 +108,9 @@ impl Ledger for Slow<dyn Ledger> {
 }
 
 /// Polls a future so often, letting a millisecond pass in between. True when it ended.
-async fn polled(future: impl Future<Output = usize>, times: usize) -> bool {
-    let mut future = std::pin::pin!(future);
+async fn polled(mut future: std::pin::Pin<&mut impl Future<Output = usize>>, times: usize) -> bool {
     for _ in 0..times {
-        if futures::poll!(&mut future).is_ready() {
+        if futures::poll!(future.as_mut()).is_ready() {
             return true;
         }
         tokio::time::advance(Duration::from_millis(1)).await;
@@ -134,6 +135,12 @@ fn some_throttled(script: &Script) {
     });
 }
 
+/// Writes beyond those that were needed.
+fn doubled(script: &Script) -> u32 {
+    let needed = |hash: &u64| if hash.is_multiple_of(3) { 2 } else { 1 };
+    script.written.borrow().iter().map(|(hash, n)| n.saturating_sub(needed(hash))).sum()
+}
+
 #[tokio::test(start_paused = true)]
 async fn killed_between_any_two_effects_nobody_is_lost_and_doubles_are_counted() {
     let (mut times, mut ended) = (0, false);
@@ -145,16 +152,12 @@ async fn killed_between_any_two_effects_nobody_is_lost_and_doubles_are_counted()
         some_throttled(&fcm);
         let first = bench(world, &apns, &fcm);
         first.prepare().await;
-        ended = polled(first.lane.step(), times).await;
+        ended = polled(std::pin::pin!(first.lane.step()), times).await;
         // What the dead worker wrote to devices whose first answer would have been final.
         let second = bench(first.world, &apns, &fcm);
         second.prepare().await;
         second.drain(Duration::from_secs(120)).await;
         assert_eq!(second.count(Outcome::Accepted).await, 40, "killed after {times} polls");
-        let doubled = |s: &Script| {
-            let needed = |hash: &u64| if hash.is_multiple_of(3) { 2 } else { 1 };
-            s.written.borrow().iter().map(|(hash, n)| n.saturating_sub(needed(hash))).sum::<u32>()
-        };
         let doubles = doubled(&apns) + doubled(&fcm);
         assert!(doubles <= second.doubled_at_most().await, "{doubles} after {times} polls");
         assert!(second.world.queued().is_empty(), "killed after {times} polls");
@@ -164,4 +167,46 @@ async fn killed_between_any_two_effects_nobody_is_lost_and_doubles_are_counted()
         }
     }
     assert!(ended && times > 20, "{times} places to be killed at");
+}
+
+/// As SIGSTOP and SIGCONT do: the worker hangs between any two effects, while another takes what comes back, and then wakes. After
+/// its leases are over it writes to nobody; what both wrote was in flight, and is counted.
+#[tokio::test(start_paused = true)]
+async fn hanging_between_any_two_effects_and_woken_nobody_is_lost_and_doubles_are_counted() {
+    for hangs in [3, 7, 20].map(Duration::from_secs) {
+        let (mut times, mut ended) = (0, false);
+        while !ended {
+            let world = World::pressed(Spec { users: 40, ..Spec::default() }).await;
+            world.send_batches().await;
+            let (apns, fcm) = (Script::accepting(), Script::accepting());
+            some_throttled(&apns);
+            some_throttled(&fcm);
+            let bench = bench(world, &apns, &fcm);
+            bench.prepare().await;
+            let mut step = std::pin::pin!(bench.lane.step());
+            ended = polled(step.as_mut(), times).await;
+            let other = Other::of(&bench, Arc::clone(&bench.world.clock)).await;
+            other.works_for(hangs).await;
+            let before = bench.writes();
+            if !ended {
+                bench.looking(step).await;
+            }
+            if hangs > CLAIM_LEASE {
+                assert_eq!(
+                    bench.writes(),
+                    before,
+                    "woken after {times} polls, it wrote under a lease that was over"
+                );
+            }
+            other.works_for(Duration::from_secs(120)).await;
+            let name = format!("after {times} polls it hung for {hangs:?}");
+            assert_eq!(bench.count(Outcome::Accepted).await, 40, "{name}");
+            let doubles = doubled(&apns) + doubled(&fcm);
+            assert!(doubles <= bench.doubled_at_most().await, "{doubles}: {name}");
+            assert!(bench.world.queued().is_empty(), "{name}");
+            times += 1;
+            assert!(times < 400, "it never ended");
+        }
+        assert!(times > 20, "{times} places to hang at");
+    }
 }

@@ -141,6 +141,54 @@ async fn what_a_draining_worker_cannot_finish_is_put_back_for_the_next() {
     assert_eq!(world.records().await.iter().map(|r| r.doubled_at_most).sum::<u32>(), 0);
 }
 
+/// Breaks its lane as it is prepared, as a mistake of ours would.
+struct Breaking(Sink);
+
+#[async_trait(?Send)]
+impl Gateway for Breaking {
+    fn platform(&self) -> Platform {
+        self.0.platform()
+    }
+    async fn prepare(&self, _: &Prepare<'_>) -> Result<u32, String> {
+        unreachable!("this lane is broken by its test")
+    }
+    async fn send(&self, _: &[Push<'_>], _: UnixMs, _: MaySend<'_>, _: Duration) -> Vec<Answered> {
+        Vec::new()
+    }
+    fn link(&self) -> LinkRow {
+        self.0.link()
+    }
+    fn is_rehearsal(&self) -> bool {
+        true
+    }
+    async fn close(&self) {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lane_that_breaks_is_said_and_the_others_send_everything() {
+    let mut world = world(2_000).await;
+    let (sent, lanes) = (Arc::new(AtomicU32::new(0)), AtomicU32::new(0));
+    let good = sinks(&sent, Duration::ZERO);
+    let make: MakeGateways = Arc::new(move || match lanes.fetch_add(1, Ordering::SeqCst) {
+        0 => vec![Box::new(Breaking(Sink(Platform::Apns, Arc::default(), Duration::ZERO)))],
+        _ => good(),
+    });
+    let config = PushConfig { lanes: 2, ..PushConfig::default() };
+    let worker = Arc::new(PushWorker::new(world.parts.backend(), Arc::clone(&world.clock), config, make));
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(Arc::clone(&worker).run(shutdown.clone()));
+    tokio::time::timeout(Duration::from_secs(30), worker.broken()).await.expect("it asks to be replaced");
+    until(async || worker.row().trouble.is_some_and(|t| t.ends_with("broke: restart this worker"))).await;
+    assert!(!worker.row().ready);
+    world.arm().await;
+    world.press().await;
+    world.send_batches().await;
+    until(async || world.parts.batches.depth().await.expect("depth").is_empty()).await;
+    shutdown.cancel();
+    running.await.expect("no panic");
+    assert_eq!((accepted(&world).await, sent.load(Ordering::SeqCst)), (2_000, 2_000));
+}
+
 /// Its twins are not answered before they are closed.
 struct Silent {
     platform: Platform,

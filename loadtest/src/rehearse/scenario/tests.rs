@@ -1,0 +1,49 @@
+//! Scenarios, right and wrong.
+
+use super::*;
+
+#[test]
+fn every_fault_has_its_place() {
+    let why = |text: &str| Scenario::parse(text).expect_err(text).to_string();
+    assert!(why("about = 'x'\n[audience]\nuser = 5\n").starts_with("line 3: unknown field `user`"));
+    assert!(
+        why("about = 'x'\n\n[campaign]\ndeadline = 'soon'\n").contains("line 4: `soon` is no length of time")
+    );
+    assert!(why("about = 'x'\n[audience]\nusers = -1\n").starts_with("line 3: "));
+    assert!(why("about = 'x'\n[gateways]\nround_trip = 3\n").starts_with("line 3: "));
+    let all = why("about = 'x'\naudience.users = [0]\ncampaign.shards = 0\ngateways.dead_share = 2.0\n");
+    for part in ["audience.users", "campaign.shards", "dead_share"] {
+        assert!(all.contains(part), "{part} in {all}");
+    }
+    let fault = |fault: &str| why(&format!("about = 'x'\n[[fault]]\n{fault}\n"));
+    assert!(fault("at = '40%'\ndo = 'freeze'").contains("fault 1 (freeze): say `for`"));
+    assert!(fault("at = '40%'\ndo = 'gateways'\nset = { thottle_share = 1.0 }").contains("unknown field"));
+    assert!(
+        fault("at = '1%'\ndo = 'press-again'\nfor = '1s'")
+            .contains("fault 1 (press-again): it takes no `for`")
+    );
+    assert!(fault("at = '140%'\ndo = 'kill'").contains("line 3: `140%` is neither"));
+}
+
+#[test]
+fn what_is_written_reads_back() {
+    let text = "about = 'x'\naudience.users = 5\n[[fault]]\nat = '1.5s'\ndo = 'gateways'\nfor = '2s'\nset = { seed = 3 }\n";
+    let scenario = Scenario::parse(text).expect("a scenario");
+    assert_eq!(scenario.audience.users, [5]);
+    assert_eq!(scenario.faults[0].changed(&scenario.gateways).expect("settings").seed, 3);
+    let written = toml::to_string(&scenario).expect("TOML");
+    assert_eq!(Scenario::parse(&written), Ok(scenario));
+}
+
+#[test]
+fn what_a_scenario_says_wins_over_its_profile() {
+    let text = "about = 'x'\nprofile = 'apple-google'\n[gateways]\ndead_share = 0.5\nround_trip_ms = 3\n";
+    let scenario = Scenario::parse(text).expect("a scenario");
+    let gateways = &scenario.gateways;
+    assert!(gateways.answer_singly && gateways.round_trip.is_none(), "the profile's, but for the round trip");
+    assert_eq!((gateways.dead_share, gateways.round_trip_ms), (0.5, 3));
+    let written = toml::to_string(&scenario).expect("TOML");
+    assert_eq!(Scenario::parse(&written), Ok(scenario));
+    let unknown = Scenario::parse("about = 'x'\nprofile = 'no-such'\n").expect_err("no such profile");
+    assert!(unknown.to_string().contains("profile: "), "{unknown}");
+}
