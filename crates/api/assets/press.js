@@ -57,7 +57,7 @@ export function pressPanel(campaign, settings, pressing) {
 
 /** What is not green any more, in plain words: it warns, and the button works all the same. */
 function warn(node, preflight) {
-  const checks = preflight?.checks.filter((check) => check.light === 'red') ?? [];
+  const checks = preflight?.checks.filter((check) => check.light === 'red' && !check.overridden) ?? [];
   const key = JSON.stringify(checks.map((check) => check.sentence));
   if (node.dataset.key === key) return;
   node.dataset.key = key;

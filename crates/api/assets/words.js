@@ -44,7 +44,7 @@ export const outcome = (name) => OUTCOMES[name] ?? name;
 const ACTIONS = {
   create: 'created it', clone: 'made it from a copy', edit: 'edited it', upload: 'uploaded an audience', arm: 'armed it',
   disarm: 'disarmed it', press: 'pressed', canary: 'sent a canary', abort: 'asked to stop', resume: 'resumed',
-  settle: 'counted it', write_back: 'tidied up', test: 'tested it',
+  override: 'overrode a check', settle: 'counted it', write_back: 'tidied up', test: 'tested it',
 };
 /** `campaign.press` in words. */
 export const did = (name) => ACTIONS[name.replace('campaign.', '')] ?? name;

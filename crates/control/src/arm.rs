@@ -106,7 +106,8 @@ impl Control {
     /// When there is no such campaign.
     pub async fn preflight(&self, id: CampaignId, expect: &Expected) -> Result<Preflight, ControlError> {
         let campaign = self.get(id).await?;
-        self.checks(&campaign, expect, &BTreeMap::new()).await
+        let overrides = campaign.armed.as_ref().map(|armed| armed.overrides.clone()).unwrap_or_default();
+        self.checks(&campaign, expect, &overrides).await
     }
 
     pub(crate) async fn checks(
@@ -183,6 +184,10 @@ impl Control {
                 let checked = what(&campaign);
                 let decide = |c: &Campaign| if what(c) == checked { decide(c) } else { changed_meanwhile() };
                 let armed = self.change(who, "campaign.arm", id, decide).await?;
+                // A disarm takes them out of the record: the trail keeps them.
+                for (check, reason) in request.overrides.iter().filter(|_| armed.by_us) {
+                    self.audit(who, "campaign.override", Some(id), format!("{check}: {reason}"));
+                }
                 if armed.by_us && !self.keep_fleet(id).await? {
                     self.disarm(&who.taking_back(), id).await?;
                     return Err(lost_fleet().into());

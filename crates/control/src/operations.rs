@@ -7,7 +7,7 @@ use common::content::Content;
 use common::device::BadField;
 use common::ids::CampaignId;
 use common::ports::Written;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use telemetry::metrics::AUDIT_LOST;
 
 /// How often a change is tried against a record that others keep changing.
@@ -33,6 +33,29 @@ pub(crate) struct Changed {
     pub(crate) by_us: bool,
     /// The state before.
     before: State,
+}
+
+/// What an edit changed, before and after.
+fn differences(before: &Campaign, after: &Campaign) -> String {
+    let mut said = Vec::new();
+    if before.name != after.name {
+        said.push(format!("name `{}` -> `{}`", before.name, after.name));
+    }
+    if before.content_id != after.content_id {
+        let (from, to) = (before.content_id.to_string(), after.content_id.to_string());
+        said.push(format!("content {from:.12} -> {to:.12}"));
+    }
+    if before.options != after.options {
+        let (from, to) = (&before.options, &after.options);
+        if from.deadline_ms != to.deadline_ms {
+            said.push(format!("deadline {} s -> {} s", from.deadline_ms / 1000, to.deadline_ms / 1000));
+        }
+        let rest = Options { deadline_ms: to.deadline_ms, ..from.clone() };
+        if rest != *to {
+            said.push("options".to_owned());
+        }
+    }
+    if said.is_empty() { String::new() } else { format!("; {}", said.join(", ")) }
 }
 
 impl Changed {
@@ -139,8 +162,23 @@ impl Control {
         if let Some(content) = &content {
             check_payload(&Campaign { content: content.clone(), ..self.get(id).await? })?;
         }
-        let decide = |c: &Campaign| c.edit(name.clone(), content.clone(), options.clone());
-        Ok(self.change(who, "campaign.edit", id, decide).await?.campaign)
+        let said = Mutex::new(String::new());
+        let decide = |c: &Campaign| {
+            let decision = c.edit(name.clone(), content.clone(), options.clone());
+            if let Decision::Change(next) = &decision {
+                *said.lock().unwrap_or_else(PoisonError::into_inner) = differences(c, next);
+            }
+            decision
+        };
+        let changed = self.change_quietly(who, id, decide).await;
+        self.note(
+            who,
+            "campaign.edit",
+            id,
+            &changed,
+            &said.into_inner().unwrap_or_else(PoisonError::into_inner),
+        );
+        Ok(changed?.campaign)
     }
 
     /// Checks, before bytes are taken, whether an audience may be uploaded now.
@@ -176,14 +214,26 @@ impl Control {
         decide: impl Fn(&Campaign) -> Decision + Send,
     ) -> Result<Changed, ControlError> {
         let changed = self.change_quietly(who, id, decide).await;
-        match &changed {
-            Ok(changed) => self.audit(who, action, Some(id), changed.words()),
+        self.note(who, action, id, &changed, "");
+        changed
+    }
+
+    /// Notes in the audit trail what came of a change, and what else there is to say of it.
+    fn note(
+        self: &Arc<Self>,
+        who: &Who,
+        action: &str,
+        id: CampaignId,
+        changed: &Result<Changed, ControlError>,
+        more: &str,
+    ) {
+        match changed {
+            Ok(changed) => self.audit(who, action, Some(id), format!("{}{more}", changed.words())),
             Err(ControlError::Refused(no)) => {
                 self.audit(who, action, Some(id), format!("refused: {}", no.code));
             }
             Err(_) => {}
         }
-        changed
     }
 
     /// A change by the service itself, which finds out by asking whether there is something to change: what came to nothing

@@ -90,7 +90,7 @@ impl Preflight {
     pub fn warnings(&self) -> Vec<String> {
         self.checks
             .iter()
-            .filter(|c| c.light != Light::Green)
+            .filter(|c| c.light != Light::Green && c.overridden.is_none())
             .map(|c| format!("{}: {}", c.name, c.sentence))
             .collect()
     }

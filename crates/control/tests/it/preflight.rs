@@ -4,7 +4,8 @@ use super::stage::{Stage, who};
 use common::campaign::{Refusal, RefusalCode, State};
 use common::fleet::{Expected, Role, WorkerRow};
 use common::ids::{SnapshotId, WorkerId};
-use control::{ArmRequest, Check, ControlError, Leave, Light, Who};
+use common::ports::Audit;
+use control::{ArmRequest, Check, ControlError, Edit, Leave, Light, Who};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -105,6 +106,32 @@ async fn arming_waits_and_then_names_what_is_red() {
     let armed = stage.control.arm(&who("sre"), stage.id, &ArmRequest { overrides, ..request }).await.unwrap();
     assert_eq!(armed.state, State::Armed);
     assert_eq!(armed.armed.unwrap().overrides.len(), 1);
+    // Nobody is warned of what was overridden before.
+    let preflight = stage.control.preflight(stage.id, &Expected::default()).await.unwrap();
+    let check = preflight.checks.iter().find(|c| c.name == "push_workers").unwrap();
+    assert_eq!((check.light, check.overridden.as_deref()), (Light::Red, Some("one is enough tonight")));
+    assert!(!preflight.warnings().iter().any(|warning| warning.starts_with("push_workers")));
+    // A disarm takes it out of the record, and not out of the trail.
+    stage.control.disarm(&who("sre"), stage.id).await.unwrap();
+    stage.control.flush_audit().await;
+    let trail = stage.parts.audit.list(100).await.unwrap();
+    let said = trail.iter().find(|entry| entry.action == "campaign.override").unwrap();
+    assert_eq!((said.by.as_str(), said.result.as_str()), ("sre", "push_workers: one is enough tonight"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_trail_says_what_an_edit_changed() {
+    let stage = Stage::ready(10).await;
+    let content = common::content::Content::english("Superb Owl", "Now");
+    let options = common::campaign::Options { deadline_ms: 60_000, ..stage.campaign().await.options };
+    let edit = Edit { name: Some("finale".to_owned()), content: Some(content), options: Some(options) };
+    stage.control.edit(&who("bea"), stage.id, edit).await.unwrap();
+    stage.control.flush_audit().await;
+    let trail = stage.parts.audit.list(100).await.unwrap();
+    let said = &trail.iter().find(|entry| entry.action == "campaign.edit").unwrap().result;
+    for part in ["-> `finale`", "content ", "deadline 600 s -> 60 s"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

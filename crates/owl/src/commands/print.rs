@@ -5,6 +5,7 @@ use crate::output::{bytes, count};
 use common::campaign::{Campaign, State};
 use common::outcome::Outcome;
 use control::{Light, Preflight, Report, Status, UserReceipt};
+use std::time::Duration;
 
 /// One line for a list.
 pub(crate) fn campaign_line(c: &Campaign) {
@@ -28,8 +29,20 @@ pub(crate) fn campaign(c: &Campaign) {
         let dropped: Vec<_> = s.dropped.iter().map(|(r, n)| format!("{} {}", count(*n), r.label())).collect();
         outln!("  {} uploaded; dropped: {}", count(s.uploaded), or_none(&dropped));
     }
+    if let Some(armed) = &c.armed {
+        let deadline = humantime::format_duration(Duration::from_millis(c.options.deadline_ms));
+        let (by, at) = (&armed.stamp.by, armed.stamp.at.rfc3339());
+        outln!("  armed by {by} at {at}; nothing is sent later than {deadline} after the press");
+        for (check, reason) in &armed.overrides {
+            outln!("  overridden: {check}: {reason}");
+        }
+    }
     if let Some(p) = &c.pressed {
         outln!("  pressed by {} at {}", p.by, p.at.rfc3339());
+    }
+    if let Some(books) = c.books.as_ref().filter(|_| c.state == State::Stopped) {
+        let sent = books.accepted + books.rejected + books.ambiguous;
+        outln!("  stopped: {} sent, {} not", count(sent), count(books.devices.saturating_sub(sent)));
     }
 }
 
