@@ -4,7 +4,7 @@ use crate::preflight::{Facts, Preflight, check};
 use crate::{Control, ControlError, Who};
 use common::campaign::arming::second_person_needed;
 use common::campaign::{Campaign, Decision, Refusal, RefusalCode, Stamp, State};
-use common::fleet::{Expected, ScaleWish, Slot};
+use common::fleet::{Expect, Expected, ScaleWish, Slot};
 use common::ids::CampaignId;
 use common::limits::{HEARTBEAT_GOOD_FOR, SILENT_KEPT_FOR};
 use common::ports::Written;
@@ -173,36 +173,60 @@ impl Control {
             Decision::Change(_) => {}
         }
         self.stage(id).await?;
+        let checked = self.until_ready(who, id, &expect, request).await?;
+        let what = |c: &Campaign| (c.content_id, c.snapshot.as_ref().map(|s| s.id), c.options.clone());
+        let checked = what(&checked);
+        let decide = |c: &Campaign| if what(c) == checked { decide(c) } else { changed_meanwhile() };
+        let armed = self.change(who, "campaign.arm", id, decide).await?;
+        if armed.by_us {
+            // A disarm takes them out of the record: the trail keeps them.
+            for (check, reason) in &request.overrides {
+                self.audit(who, "campaign.override", Some(id), format!("{check}: {reason}"));
+            }
+            self.keep_armed(who, id, scaled.as_ref()).await?;
+        }
+        Ok(armed.campaign)
+    }
+
+    /// Waits until the checks are green or overridden. Answers the campaign that was checked.
+    async fn until_ready(
+        &self,
+        who: &Who,
+        id: CampaignId,
+        expect: &Expect,
+        request: &ArmRequest,
+    ) -> Result<Campaign, ControlError> {
         let give_up = self.clock.mono() + Duration::from_millis(request.wait_ms);
         loop {
             let campaign = self.get(id).await?;
             who.leave.check(&campaign)?;
             let preflight = self.checks(&campaign, &expect.clone().into(), &request.overrides).await?;
             if preflight.go {
-                let what =
-                    |c: &Campaign| (c.content_id, c.snapshot.as_ref().map(|s| s.id), c.options.clone());
-                let checked = what(&campaign);
-                let decide = |c: &Campaign| if what(c) == checked { decide(c) } else { changed_meanwhile() };
-                let armed = self.change(who, "campaign.arm", id, decide).await?;
-                // A disarm takes them out of the record: the trail keeps them.
-                for (check, reason) in request.overrides.iter().filter(|_| armed.by_us) {
-                    self.audit(who, "campaign.override", Some(id), format!("{check}: {reason}"));
-                }
-                if armed.by_us && !self.keep_fleet(id).await? {
-                    self.disarm(&who.taking_back(), id).await?;
-                    return Err(lost_fleet().into());
-                }
-                if armed.by_us && self.was_scaled_since(scaled.as_ref()).await? {
-                    self.disarm(&who.taking_back(), id).await?;
-                    return Err(scaled_meanwhile().into());
-                }
-                return Ok(armed.campaign);
+                return Ok(campaign);
             }
             if self.clock.mono() >= give_up {
                 return Err(ControlError::NotReady(Box::new(preflight)));
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Takes an arming back that lost the fleet, or whose fleet was scaled meanwhile.
+    async fn keep_armed(
+        self: &Arc<Self>,
+        who: &Who,
+        id: CampaignId,
+        scaled: Option<&ScaleWish>,
+    ) -> Result<(), ControlError> {
+        let refusal = if !self.keep_fleet(id).await? {
+            lost_fleet()
+        } else if self.was_scaled_since(scaled).await? {
+            scaled_meanwhile()
+        } else {
+            return Ok(());
+        };
+        self.disarm(&who.taking_back(), id).await?;
+        Err(refusal.into())
     }
 
     /// Takes an armed campaign back to ready.
