@@ -1,8 +1,12 @@
 //! The pictures: SVG, as text, to stand in a page.
 
 use plotters::backend::SVGBackend;
-use plotters::chart::{ChartBuilder, SeriesLabelPosition};
+use std::ops::Range;
+
+use plotters::chart::{ChartBuilder, ChartContext, SeriesLabelPosition};
 use plotters::coord::Shift;
+use plotters::coord::cartesian::Cartesian2d;
+use plotters::coord::types::RangedCoordf64;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea as _};
 use plotters::element::{PathElement, Rectangle};
 use plotters::series::LineSeries;
@@ -36,112 +40,50 @@ fn draw(paint: impl FnOnce(&Area<'_>) -> Result<(), Fault>) -> String {
     }
 }
 
-/// Devices accepted in each slot of time, a second's worth: bars.
-pub(super) fn throughput(accepted: &Passed) -> String {
-    let bars = rates(accepted);
-    let (end, top) = (end_s(accepted), bars.iter().map(|bar| bar.2).fold(1.0, f64::max) * 1.1);
+/// What a picture's axes say.
+struct Axes<'a> {
+    /// The end of the time, in seconds from the press.
+    end: f64,
+    y: Range<f64>,
+    y_says: &'a str,
+    /// What stands beside a line of the mesh.
+    y_label: fn(&f64) -> String,
+}
+
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+fn chart<'a, 'b>(area: &'a Area<'b>, axes: &Axes<'_>) -> Result<Chart<'a, 'b>, Fault> {
+    let mut chart = ChartBuilder::on(area)
+        .margin(12)
+        .x_label_area_size(34)
+        .y_label_area_size(76)
+        .build_cartesian_2d(0.0..axes.end, axes.y.clone())?;
+    chart
+        .configure_mesh()
+        .x_desc("seconds from the press")
+        .y_desc(axes.y_says)
+        .y_labels(8)
+        .y_label_formatter(&axes.y_label)
+        .draw()?;
+    Ok(chart)
+}
+
+/// From, to, and how high.
+type Bar = (f64, f64, f64);
+
+fn bars(axes: &Axes<'_>, bars: &[Bar], colour: RGBColor) -> String {
     draw(|area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(12)
-            .x_label_area_size(34)
-            .y_label_area_size(76)
-            .build_cartesian_2d(0.0..end, 0.0..top)?;
-        chart
-            .configure_mesh()
-            .x_desc("seconds from the press")
-            .y_desc("accepted a second")
-            .y_label_formatter(&|y| thousands(*y))
-            .draw()?;
-        let bar = |(from, to, rate): &(f64, f64, f64)| {
-            Rectangle::new([(*from, 0.0), (*to, *rate)], COLOURS[0].filled())
-        };
-        chart.draw_series(bars.iter().map(bar))?;
+        let low = axes.y.start;
+        let bar = |(from, to, high): &Bar| Rectangle::new([(*from, low), (*to, *high)], colour.filled());
+        chart(area, axes)?.draw_series(bars.iter().map(bar))?;
         Ok(())
     })
 }
 
-/// How many were accepted when: bars on a logarithmic scale, so that the last hundred are seen beside the millions.
-pub(super) fn latencies(accepted: &Passed) -> String {
-    let slots: Vec<(f64, f64, f64)> =
-        slots(accepted).map(|(from, to, n)| (from, to, (n as f64).log10())).collect();
-    let (end, top) = (end_s(accepted), slots.iter().map(|slot| slot.2).fold(1.0, f64::max) + 0.3);
+fn lines(axes: &Axes<'_>, lines: Vec<(&str, Vec<(f64, f64)>)>, names: SeriesLabelPosition) -> String {
     draw(|area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(12)
-            .x_label_area_size(34)
-            .y_label_area_size(76)
-            // A slot with one device has a bar too.
-            .build_cartesian_2d(0.0..end, -0.2..top)?;
-        chart
-            .configure_mesh()
-            .x_desc("seconds from the press")
-            .y_desc("devices in a slot (log)")
-            .y_labels(8)
-            .y_label_formatter(&|y| {
-                if y.fract().abs() < 1e-6 { thousands(10_f64.powf(*y)) } else { String::new() }
-            })
-            .draw()?;
-        let bar = |(from, to, log): &(f64, f64, f64)| {
-            Rectangle::new([(*from, -0.2), (*to, *log)], COLOURS[2].filled())
-        };
-        chart.draw_series(slots.iter().map(bar))?;
-        Ok(())
-    })
-}
-
-/// How much of the whole had passed each step when: where two lines are far apart, things waited between them.
-pub(super) fn waterfall(pressed: &Pressed) -> String {
-    let steps = pressed.steps.all();
-    let end = steps.iter().map(|(_, passed)| end_s(passed)).fold(0.1, f64::max);
-    draw(|area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(12)
-            .x_label_area_size(34)
-            .y_label_area_size(76)
-            .build_cartesian_2d(0.0..end, 0.0..102.0)?;
-        chart.configure_mesh().x_desc("seconds from the press").y_desc("% that had passed").draw()?;
-        for ((name, passed), colour) in steps.into_iter().zip(COLOURS) {
-            let line = LineSeries::new(shares(passed), colour.stroke_width(2));
-            chart
-                .draw_series(line)?
-                .label(name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-        }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
-            .background_style(WHITE.mix(0.9))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
-        Ok(())
-    })
-}
-
-/// What lay on the queues.
-pub(super) fn queues(samples: &[Sample]) -> String {
-    let end = samples.last().map_or(0.1, |sample| sample.ms as f64 / 1000.0).max(0.1);
-    type Pick = fn(&Sample) -> u64;
-    let lines: [(&str, Pick); 3] = [
-        ("batch queue, waiting", |s| s.batch_queue),
-        ("batch queue, with a worker", |s| s.batches_in_flight),
-        ("FIFO queue", |s| s.shard_queue),
-    ];
-    let top =
-        samples.iter().flat_map(|s| lines.map(|(_, pick)| pick(s))).max().unwrap_or(1).max(1) as f64 * 1.1;
-    draw(|area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(12)
-            .x_label_area_size(34)
-            .y_label_area_size(76)
-            .build_cartesian_2d(0.0..end, 0.0..top)?;
-        chart
-            .configure_mesh()
-            .x_desc("seconds from the press")
-            .y_desc("envelopes")
-            .y_label_formatter(&|y| thousands(*y))
-            .draw()?;
-        for ((name, pick), colour) in lines.into_iter().zip(COLOURS) {
-            let points = samples.iter().map(|s| (s.ms as f64 / 1000.0, pick(s) as f64));
+        let mut chart = chart(area, axes)?;
+        for ((name, points), colour) in lines.into_iter().zip(COLOURS) {
             chart
                 .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
                 .label(name)
@@ -149,12 +91,64 @@ pub(super) fn queues(samples: &[Sample]) -> String {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
+            .position(names)
             .background_style(WHITE.mix(0.9))
             .border_style(BLACK.mix(0.3))
             .draw()?;
         Ok(())
     })
+}
+
+/// Devices accepted in each slot of time, a second's worth: bars.
+pub(super) fn throughput(accepted: &Passed) -> String {
+    let rates = rates(accepted);
+    let top = rates.iter().map(|bar| bar.2).fold(1.0, f64::max) * 1.1;
+    let axes =
+        Axes { end: end_s(accepted), y: 0.0..top, y_says: "accepted a second", y_label: |y| thousands(*y) };
+    bars(&axes, &rates, COLOURS[0])
+}
+
+/// How many were accepted when: bars on a logarithmic scale, so that the last hundred are seen beside the millions.
+pub(super) fn latencies(accepted: &Passed) -> String {
+    let logs: Vec<Bar> = slots(accepted).map(|(from, to, n)| (from, to, (n as f64).log10())).collect();
+    let top = logs.iter().map(|slot| slot.2).fold(1.0, f64::max) + 0.3;
+    let axes = Axes {
+        end: end_s(accepted),
+        // A slot with one device has a bar too.
+        y: -0.2..top,
+        y_says: "devices in a slot (log)",
+        y_label: |y| if y.fract().abs() < 1e-6 { thousands(10_f64.powf(*y)) } else { String::new() },
+    };
+    bars(&axes, &logs, COLOURS[2])
+}
+
+/// How much of the whole had passed each step when: where two lines are far apart, things waited between them.
+pub(super) fn waterfall(pressed: &Pressed) -> String {
+    let steps = pressed.steps.all();
+    let end = steps.iter().map(|(_, passed)| end_s(passed)).fold(0.1, f64::max);
+    let axes = Axes { end, y: 0.0..102.0, y_says: "% that had passed", y_label: |y| format!("{y:.0}") };
+    let shares = steps.map(|(name, passed)| (name, shares(passed)));
+    lines(&axes, shares.into(), SeriesLabelPosition::LowerRight)
+}
+
+/// What lay on the queues.
+pub(super) fn queues(samples: &[Sample]) -> String {
+    type Pick = fn(&Sample) -> u64;
+    let picks: [(&str, Pick); 3] = [
+        ("batch queue, waiting", |s| s.batch_queue),
+        ("batch queue, with a worker", |s| s.batches_in_flight),
+        ("FIFO queue", |s| s.shard_queue),
+    ];
+    let top = samples.iter().flat_map(|s| picks.map(|(_, pick)| pick(s))).max().unwrap_or(1).max(1);
+    let axes = Axes {
+        end: samples.last().map_or(0.1, |sample| sample.ms as f64 / 1000.0).max(0.1),
+        y: 0.0..top as f64 * 1.1,
+        y_says: "envelopes",
+        y_label: |y| thousands(*y),
+    };
+    let points = |pick: Pick| samples.iter().map(|s| (s.ms as f64 / 1000.0, pick(s) as f64)).collect();
+    let all = picks.map(|(name, pick)| (name, points(pick)));
+    lines(&axes, all.into(), SeriesLabelPosition::UpperRight)
 }
 
 /// The slots with where they begin and end, in seconds.
