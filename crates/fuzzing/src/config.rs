@@ -2,14 +2,11 @@
 //! and read back the same, and can be rendered.
 
 use crate::script::Script;
-use aws::AwsConfig;
 use common::content::Content;
 use common::ids::CampaignId;
 use loadtest::rehearse::Scenario;
-use serde::{Deserialize, Serialize};
-use service::config::{Findings, Place, Settings, Sources, load};
-use std::net::{Ipv4Addr, SocketAddr};
-use telemetry::TelemetryConfig;
+use service::config::example::Example;
+use service::config::{Place, Sources, load};
 
 /// See `docs/fuzzing.md`.
 pub fn config(bytes: &[u8]) {
@@ -38,7 +35,7 @@ fn service(mut script: Script<'_>) {
     let file = text(script.rest());
     let lines = file.lines().count();
     let sources = Sources { file: Some(("owl.toml".to_owned(), file)), env, flags: Vec::new() };
-    if let Err(faults) = load::<Sample>(sources) {
+    if let Err(faults) = load::<Example>(sources) {
         assert!(!faults.is_empty(), "a refusal says why");
         for fault in faults {
             let said = fault.to_string();
@@ -74,70 +71,4 @@ fn content(bytes: &[u8]) {
         payload::preview(&content, campaign).is_ok(),
         "the preview and the workers agree"
     );
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Sample {
-    listen: SocketAddr,
-    aws: AwsConfig,
-    telemetry: TelemetryConfig,
-    part: Part,
-    gateway: Option<Gateway>,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Part {
-    permits: u16,
-    on: bool,
-    hosts: Vec<String>,
-    name: String,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Gateway {
-    topic: String,
-    #[serde(default, skip_serializing)]
-    key: Option<String>,
-    #[serde(default)]
-    connections: u16,
-}
-
-impl Default for Sample {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
-            aws: AwsConfig::default(),
-            telemetry: TelemetryConfig::default(),
-            part: Part::default(),
-            gateway: None,
-        }
-    }
-}
-
-impl Settings for Sample {
-    const SECRETS: &'static [&'static str] = &["gateway.key"];
-
-    fn listen(&self) -> SocketAddr {
-        self.listen
-    }
-
-    fn aws(&self) -> &AwsConfig {
-        &self.aws
-    }
-
-    fn telemetry(&self) -> &TelemetryConfig {
-        &self.telemetry
-    }
-
-    fn check(&self, findings: &mut Findings) {
-        findings.check(self.part.permits < 100, "part.permits", || "at most 99".to_owned());
-        if let Some(gateway) = &self.gateway {
-            let key = gateway.key.as_ref().is_none_or(|key| !key.is_empty());
-            findings.check(key, "gateway.key", || "is empty".to_owned());
-            findings.check(gateway.topic.contains('.'), "gateway.topic", || "no bundle id".to_owned());
-        }
-    }
 }

@@ -4,6 +4,8 @@
 //! Why not figment or config: both stop at the first fault, and neither knows the line. What remains of them once the
 //! faults are collected here is a merge of two trees.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod example;
 mod fault;
 pub mod sample;
 #[cfg(test)]
