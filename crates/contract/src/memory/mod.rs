@@ -19,7 +19,7 @@ pub use factory::{MemoryFactory, MemorySubject};
 pub use faults::{Call, Faults};
 pub use ledger::MemoryLedger;
 pub use objects::MemoryObjects;
-pub use queue::MemoryQueue;
+pub use queue::{BATCH_CALLS, Calls, MemoryQueue, SHARD_CALLS};
 pub use tables::{MemoryAudit, MemoryCampaigns, MemoryFleet, MemoryTokens};
 pub use webhooks::MemoryWebhooks;
 
@@ -70,8 +70,8 @@ impl MemoryParts {
         let faults = Faults::default();
         let queue = |rules, calls| Arc::new(MemoryQueue::new(rules, clock.clone(), faults.clone(), calls));
         Self {
-            shards: queue(Rules::fifo(), queue::SHARD_CALLS),
-            batches: queue(Rules::standard(), queue::BATCH_CALLS),
+            shards: queue(Rules::fifo(), &SHARD_CALLS),
+            batches: queue(Rules::standard(), &BATCH_CALLS),
             objects: Arc::new(MemoryObjects::new(faults.clone())),
             campaigns: Arc::new(MemoryCampaigns::new(faults.clone())),
             ledger: Arc::new(MemoryLedger::new(faults.clone())),

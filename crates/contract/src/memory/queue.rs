@@ -21,18 +21,21 @@ use tokio::time::Instant;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a queue's calls are called.
-pub(super) struct Calls {
-    name: &'static str,
-    send: Call,
-    receive: Call,
-    delete: Call,
-    hide: Call,
-    depth: Call,
-    receive_dead: Call,
-    delete_dead: Call,
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each is the call of its name")]
+pub struct Calls {
+    pub(super) name: &'static str,
+    pub send: Call,
+    pub receive: Call,
+    pub delete: Call,
+    pub hide: Call,
+    pub depth: Call,
+    pub receive_dead: Call,
+    pub delete_dead: Call,
 }
 
-pub(super) const SHARD_CALLS: Calls = Calls {
+/// The FIFO queue's.
+pub static SHARD_CALLS: Calls = Calls {
     name: "shards",
     send: Call::ShardsSend,
     receive: Call::ShardsReceive,
@@ -43,7 +46,8 @@ pub(super) const SHARD_CALLS: Calls = Calls {
     delete_dead: Call::ShardsDeleteDead,
 };
 
-pub(super) const BATCH_CALLS: Calls = Calls {
+/// The standard queue's.
+pub static BATCH_CALLS: Calls = Calls {
     name: "batches",
     send: Call::BatchesSend,
     receive: Call::BatchesReceive,
@@ -67,13 +71,13 @@ pub struct MemoryQueue {
     rules: Rules,
     clock: Arc<dyn Clock>,
     faults: Faults,
-    calls: Calls,
+    calls: &'static Calls,
     changed: Notify,
     inner: Mutex<Inner>,
 }
 
 impl MemoryQueue {
-    pub(super) fn new(rules: Rules, clock: Arc<dyn Clock>, faults: Faults, calls: Calls) -> Self {
+    pub(super) fn new(rules: Rules, clock: Arc<dyn Clock>, faults: Faults, calls: &'static Calls) -> Self {
         let inner = Inner {
             state: QueueState::new(rules),
             bodies: BTreeMap::new(),

@@ -5,7 +5,7 @@ use super::Line;
 use async_trait::async_trait;
 use common::envelope::{BatchEnvelope, NewEnvelope, ShardEnvelope};
 use common::ports::{AckId, Depth, EntryResult, PortError, Queue, Received};
-use contract::memory::{Call, MemoryQueue};
+use contract::memory::{BATCH_CALLS, Calls, MemoryQueue, SHARD_CALLS};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -13,52 +13,21 @@ use tokio::time::Instant;
 /// A waiting receive looks again this often, in milliseconds: for what comes back by itself.
 const LOOK_EVERY_MS: u64 = 150;
 
-/// The names of one queue's calls.
-struct Calls {
-    send: Call,
-    receive: Call,
-    delete: Call,
-    hide: Call,
-    depth: Call,
-    receive_dead: Call,
-    delete_dead: Call,
-}
-
 pub(super) struct SimQueue {
     line: Line,
     inner: Arc<MemoryQueue>,
     calls: &'static Calls,
 }
 
-static SHARDS: Calls = Calls {
-    send: Call::ShardsSend,
-    receive: Call::ShardsReceive,
-    delete: Call::ShardsDelete,
-    hide: Call::ShardsHide,
-    depth: Call::ShardsDepth,
-    receive_dead: Call::ShardsReceiveDead,
-    delete_dead: Call::ShardsDeleteDead,
-};
-
-static BATCHES: Calls = Calls {
-    send: Call::BatchesSend,
-    receive: Call::BatchesReceive,
-    delete: Call::BatchesDelete,
-    hide: Call::BatchesHide,
-    depth: Call::BatchesDepth,
-    receive_dead: Call::BatchesReceiveDead,
-    delete_dead: Call::BatchesDeleteDead,
-};
-
 impl SimQueue {
     pub(super) fn shards(line: Line) -> Self {
         let inner = Arc::clone(&line.world.parts.shards);
-        Self { line, inner, calls: &SHARDS }
+        Self { line, inner, calls: &SHARD_CALLS }
     }
 
     pub(super) fn batches(line: Line) -> Self {
         let inner = Arc::clone(&line.world.parts.batches);
-        Self { line, inner, calls: &BATCHES }
+        Self { line, inner, calls: &BATCH_CALLS }
     }
 }
 
