@@ -129,6 +129,10 @@ pub trait Gateway {
         patience: Duration,
     ) -> Vec<Answered>;
 
+    /// The campaign was stopped: what was written and is not read by the other side within this leaves no more, and its pushes
+    /// are answered at once, as not sent or as ambiguous. Nothing to do where nothing is held back.
+    fn fence(&self, _within: Duration) {}
+
     /// Another gateway with the same configuration and credentials, one connection of its own, and an ear for what is said:
     /// for test sends. What it does is its own; this one does not notice. `None` where there is no such thing.
     fn twin(&self, _: Trial) -> Option<Box<dyn Gateway>> {

@@ -7,6 +7,7 @@ use crate::control::batches_to_take;
 use crate::gateway::{Gateway, Prepare};
 use crate::permits::{Permits, Room};
 use crate::shared::{Assignment, LaneReport, Shared};
+use crate::transport::limits::READ_WITHIN;
 use common::device::Platform;
 use common::ids::{CampaignId, ContentId, SnapshotId};
 use common::limits::{BATCH_VISIBILITY, LOOK_EVERY, LOOK_GOOD_FOR, QUEUE_CALL_ENTRIES_MAX};
@@ -242,6 +243,7 @@ impl Lane {
         let mut tending = tokio::task::spawn_local(Rc::clone(&self).tend_loop());
         let taking = (0..self.shared.config.receivers.max(1)).map(|n| Rc::clone(&self).take_loop(n == 0));
         let closing = tokio::task::spawn_local(Rc::clone(&self).close_when_stopped());
+        let fencing = tokio::task::spawn_local(Rc::clone(&self).fence_loop());
         // A lane that nobody tends would go on with an old campaign and say that all is well: it breaks instead.
         tokio::select! {
             _ = futures::future::join_all(taking) => {}
@@ -253,6 +255,7 @@ impl Lane {
         }
         tending.abort();
         closing.abort();
+        fencing.abort();
         for link in self.links.iter().flatten() {
             link.gateway.close().await;
         }
@@ -291,6 +294,18 @@ impl Lane {
     fn is_busy(&self) -> bool {
         let now = self.shared.clock.mono();
         self.received_at.get().is_some_and(|at| now.saturating_sub(at) < BUSY_FOR)
+    }
+
+    /// Once the campaign is stopped, what the gateways do not read soon is not to leave later.
+    async fn fence_loop(self: Rc<Self>) {
+        let mut over = self.shared.over.notified();
+        loop {
+            over.await;
+            over = self.shared.over.notified();
+            for link in self.links.iter().flatten() {
+                link.gateway.fence(READ_WITHIN);
+            }
+        }
     }
 
     async fn tend_loop(self: Rc<Self>) {

@@ -65,6 +65,8 @@ pub struct Shared {
     pub(crate) assignment: watch::Sender<Option<Arc<Assignment>>>,
     /// Told of each new assignment. (A watch wakes its receivers in an order of chance, and a simulated night could not be repeated.)
     pub(crate) assigned: Notify,
+    /// Told when what was being sent is over for good or for now.
+    pub(crate) over: Notify,
     pub(crate) assign_trouble: Mutex<Option<String>>,
     /// Claims and completions.
     pub(crate) ledger: Outage,
@@ -107,6 +109,7 @@ impl Shared {
             draining: CancellationToken::new(),
             assignment: watch::channel(None).0,
             assigned: Notify::new(),
+            over: Notify::new(),
             assign_trouble: Mutex::default(),
             ledger: Outage::new("the ledger could not be written"),
             controls: [control(), control()],
@@ -123,8 +126,12 @@ impl Shared {
 
     /// Looks at the slot's campaign.
     pub async fn look(&self) {
-        if let Err(error) = self.watch.look().await {
-            tracing::warn!(%error, "campaign not looked at");
+        let is_live = |campaign: Option<&Campaign>| campaign.is_some_and(|c| c.live_run().is_some());
+        let was_live = is_live(self.watch.campaign().as_deref());
+        match self.watch.look().await {
+            Ok(view) if was_live && !is_live(view.campaign.as_deref()) => self.over.notify_waiters(),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "campaign not looked at"),
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) const BLOCK_FRAMES_MAX: u32 = 16;
 pub(crate) const VALUE_BYTES_MAX: usize = 512;
 /// Output that answers the other side's own frames, beyond the bound on requests, before it is told to calm down (ours).
 pub(crate) const CONTROL_BYTES_MAX: usize = 64 * 1_024;
+/// Fences of a connection whose answers are waited for (ours; there is one for each stop).
+pub(crate) const FENCES_MAX: usize = 8;
 /// Compiled templates kept by a connection (ours; a worker sends few kinds of pushes at a time).
 pub(crate) const TEMPLATES_MAX: usize = 8;
 /// Most requests in flight that a connection is made for (ours; a slot is about 70 bytes, and there are two to four for each).

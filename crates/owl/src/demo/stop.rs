@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use common::campaign::{Campaign, State};
 use control::Status;
 use loadtest::gateways::AdminClient;
+use loadtest::gateways::journal::Summary;
 use serde::Serialize;
 use serde_json::json;
 use std::time::Duration;
@@ -100,7 +101,7 @@ impl Demo<'_> {
             ensure!(status.campaign.state == State::Stopping, "it was over before it could be stopped");
             std::thread::sleep(LOOK);
         };
-        let before = self.runtime.block_on(admin.summary())?;
+        let before = self.at_rest(&admin)?;
         std::thread::sleep(SILENT_FOR);
         let after = self.runtime.block_on(admin.summary())?;
         let journal = self.runtime.block_on(admin.journal())?;
@@ -122,6 +123,19 @@ impl Demo<'_> {
         self.way.say.line(&format!("stopped     at {accepted} devices, {ms} ms after the stop; resuming"));
         let _: Campaign = self.way.client.post(&format!("/v1/campaigns/{id}/resume"), &json!({}))?;
         Ok(stop)
+    }
+
+    /// The gateways' counts, once they have read what their own buffers held: that had left before.
+    fn at_rest(&self, admin: &AdminClient) -> anyhow::Result<Summary> {
+        let mut before = self.runtime.block_on(admin.summary())?;
+        loop {
+            std::thread::sleep(LOOK);
+            let now = self.runtime.block_on(admin.summary())?;
+            if now.requests == before.requests {
+                return Ok(now);
+            }
+            before = now;
+        }
     }
 
     fn deaf(&self, admin: &AdminClient, pause: bool) -> anyhow::Result<()> {

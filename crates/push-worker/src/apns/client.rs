@@ -133,6 +133,12 @@ impl Gateway for ApnsGateway {
         group::answers(ended, &*self.clock, judge, foreign)
     }
 
+    fn fence(&self, within: Duration) {
+        if let Some(pool) = &*self.pool.borrow() {
+            pool.fence(within);
+        }
+    }
+
     fn twin(&self, trial: Trial) -> Option<Box<dyn Gateway>> {
         let twin = Self::new(Arc::clone(&self.setup), Arc::clone(&self.clock));
         Some(Box::new(Self { ear: Some(Ear::new(trial)), ..twin }))

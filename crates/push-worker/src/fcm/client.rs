@@ -192,6 +192,12 @@ impl Gateway for FcmGateway {
         answered
     }
 
+    fn fence(&self, within: Duration) {
+        if let Some(open) = &*self.open.borrow() {
+            open.pool.fence(within);
+        }
+    }
+
     fn twin(&self, trial: Trial) -> Option<Box<dyn Gateway>> {
         let twin = Self::new(Arc::clone(&self.setup), Arc::clone(&self.clock));
         Some(Box::new(Self { ear: Some(Ear::new(trial)), ..twin }))

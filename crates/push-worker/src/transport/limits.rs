@@ -19,5 +19,8 @@ pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 pub const PING_BUSY_EVERY: Duration = Duration::from_secs(10);
 /// PING while none does (ours: Apple suggests an hour, but NAT gateways forget a connection after 350 s).
 pub const PING_IDLE_EVERY: Duration = Duration::from_secs(60);
+/// After a stop, what was written is read by the gateway within this, or the connection is cut (ours: with the look that sees the stop,
+/// a push leaves no later than a second after it; a gateway that reads answers a PING within a round trip).
+pub const READ_WITHIN: Duration = Duration::from_millis(500);
 /// A connection is dead if a PING is not answered within this (ours).
 pub const PONG_WITHIN: Duration = Duration::from_secs(5);

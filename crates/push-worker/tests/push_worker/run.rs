@@ -141,6 +141,63 @@ async fn what_a_draining_worker_cannot_finish_is_put_back_for_the_next() {
     assert_eq!(world.records().await.iter().map(|r| r.doubled_at_most).sum::<u32>(), 0);
 }
 
+/// Takes everything and reads nothing: what it was given ends with a fence only.
+struct Deaf(Sink, tokio::sync::Notify);
+
+#[async_trait(?Send)]
+impl Gateway for Deaf {
+    fn platform(&self) -> Platform {
+        self.0.platform()
+    }
+    async fn prepare(&self, what: &Prepare<'_>) -> Result<u32, String> {
+        self.0.prepare(what).await
+    }
+    async fn send(&self, pushes: &[Push<'_>], _: UnixMs, _: MaySend<'_>, _: Duration) -> Vec<Answered> {
+        self.0.1.fetch_add(u32::try_from(pushes.len()).expect("few"), Ordering::SeqCst);
+        self.1.notified().await;
+        let at = SystemClock::default().now();
+        pushes.iter().map(|p| Answered { place: p.place, answer: Answer::Ambiguous, at }).collect()
+    }
+    fn fence(&self, within: Duration) {
+        assert!(within < Duration::from_secs(1), "{within:?}");
+        self.1.notify_waiters();
+    }
+    fn link(&self) -> LinkRow {
+        self.0.link()
+    }
+    fn is_rehearsal(&self) -> bool {
+        true
+    }
+    async fn close(&self) {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_waits_for_no_gateway_that_does_not_read() {
+    let mut world = world(100).await;
+    world.arm().await;
+    world.press().await;
+    world.send_batches().await;
+    let sent = Arc::new(AtomicU32::new(0));
+    let config = PushConfig { lanes: 1, patience: Duration::from_secs(3_600), ..PushConfig::default() };
+    let (make, clock) = (Arc::clone(&sent), Arc::clone(&world.clock));
+    let deaf: MakeGateways = Arc::new(move || {
+        let of = |p| Deaf(Sink(p, Arc::clone(&make), Duration::ZERO), tokio::sync::Notify::new());
+        Platform::ALL.map(|p| -> Box<dyn Gateway> { Box::new(of(p)) }).into_iter().collect()
+    });
+    let worker = Arc::new(PushWorker::new(world.parts.backend(), clock, config, deaf));
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(Arc::clone(&worker).run(shutdown.clone()));
+    until(async || sent.load(Ordering::SeqCst) == 100).await;
+    world.abort().await;
+    let ambiguous = async || {
+        let records = world.records().await;
+        records.iter().flat_map(|r| r.outcomes()).filter(|(o, _)| *o == Outcome::Ambiguous).count()
+    };
+    until(async || ambiguous().await == 100).await;
+    shutdown.cancel();
+    running.await.expect("no panic");
+}
+
 /// Breaks its lane as it is prepared, as a mistake of ours would.
 struct Breaking(Sink);
 

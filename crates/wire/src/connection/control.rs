@@ -76,6 +76,7 @@ impl Connection {
         if !head.has(frame::ACK) {
             return self.answer(frame::PING, &octets);
         }
+        self.fences.answered(octets);
         if self.ping.waits && u64::from_be_bytes(octets) == self.ping.count {
             self.ping.waits = false;
             self.ping.round_trip = Some(now.saturating_sub(self.ping.last));

@@ -18,8 +18,12 @@ impl Connection {
 
     /// Nothing comes or goes any more: the socket failed, or the other side closed its half.
     pub fn lost(&mut self) {
+        self.cut_off(End::Lost);
+    }
+
+    pub(super) fn cut_off(&mut self, end: End) {
         let left = self.out.left();
-        self.end_all(End::Lost);
+        self.end_all(end);
         self.out.cut(left);
         self.check();
     }

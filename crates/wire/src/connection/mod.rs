@@ -2,6 +2,7 @@
 
 mod answer;
 mod control;
+mod fence;
 mod finish;
 mod flow;
 mod output;
@@ -16,6 +17,7 @@ use crate::hpack::{Decoder, coded};
 use crate::limits;
 use crate::request::{Books, Completion};
 use crate::slots::Slots;
+use fence::Fences;
 use output::Output;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -44,6 +46,9 @@ pub enum End {
     /// A PING was not answered in time.
     #[error("no answer to a PING")]
     PingLost,
+    /// What was written before a [`fence`](Connection::fence) was not read in time.
+    #[error("what was written was not read in time")]
+    Unread,
     /// The caller said that nothing comes or goes any more.
     #[error("the connection was lost")]
     Lost,
@@ -81,6 +86,7 @@ pub struct Connection {
     /// Not later than the first time-out.
     earliest: Option<Duration>,
     ping: Ping,
+    fences: Fences,
     end: Option<End>,
 }
 
@@ -152,6 +158,7 @@ impl Connection {
             goaway: None,
             earliest: None,
             ping: Ping { last: now, waits: false, count: 0, round_trip: None },
+            fences: Fences::default(),
             end: None,
             config,
         };

@@ -14,6 +14,7 @@ impl Connection {
         {
             self.leave(End::Drained, Code::NO_ERROR);
         }
+        self.end_if_unread(now);
         if self.end.is_none() && self.earliest.is_some_and(|earliest| earliest <= now) {
             self.expire(now);
         }
@@ -27,7 +28,7 @@ impl Connection {
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
         let drain = self.draining.and_then(|draining| draining.until);
-        let all = [self.earliest, drain, Some(self.ping_due())];
+        let all = [self.earliest, drain, self.fences.until(), Some(self.ping_due())];
         all.into_iter().flatten().min().filter(|_| self.end.is_none())
     }
 

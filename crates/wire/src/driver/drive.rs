@@ -6,8 +6,9 @@
 use super::hub::Hub;
 use super::limits;
 use super::link::Link;
-use crate::State;
+use super::socket::Cut;
 use crate::request::Completion;
+use crate::{End, State};
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,8 +16,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Runs a connection to its end, and says goodbye.
-pub(super) async fn drive<T: AsyncRead + AsyncWrite + Unpin>(link: Rc<Link>, io: T, hub: Rc<Hub>) {
+/// Runs a connection to its end, and says goodbye; to a peer that no longer reads, by cutting.
+pub(super) async fn drive<T: AsyncRead + AsyncWrite + Cut + Unpin>(link: Rc<Link>, io: T, hub: Rc<Hub>) {
     let alarm = || Box::pin(sleep(limits::RETIRE_WITHIN));
     let (alarm, gathered) = (alarm(), alarm());
     let mut driver = Driver {
@@ -31,7 +32,12 @@ pub(super) async fn drive<T: AsyncRead + AsyncWrite + Unpin>(link: Rc<Link>, io:
         done: Vec::new(),
     };
     poll_fn(|cx| driver.poll(cx)).await;
-    let _ = tokio::time::timeout(limits::GOODBYE_WITHIN, driver.say_goodbye()).await;
+    if driver.is_unheard() {
+        return driver.io.cut();
+    }
+    if tokio::time::timeout(limits::GOODBYE_WITHIN, driver.say_goodbye()).await.is_err() {
+        driver.io.cut();
+    }
 }
 
 struct Driver<T> {
@@ -63,6 +69,12 @@ impl<T> Drop for Driver<T> {
 }
 
 impl<T> Driver<T> {
+    /// Whether the other side seems not to read: what the kernel still holds is to leave no more, for it was called ambiguous.
+    fn is_unheard(&self) -> bool {
+        let state = self.link.core.borrow().state();
+        matches!(state, State::Ended(End::Unread | End::PingLost)) || self.link.is_unheard()
+    }
+
     /// Delivers what ended; a connection that is spent takes no more; those who wait for streams are told of free ones.
     fn settle(&mut self, now: Instant) {
         self.link.core.borrow_mut().completions(&mut self.done);

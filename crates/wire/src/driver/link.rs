@@ -69,6 +69,18 @@ impl Link {
         taken
     }
 
+    /// Behind what was handed over goes a PING, which is answered within this, or the connection is cut: see
+    /// [`Connection::fence`].
+    pub(super) fn fence(&self, until: Duration) {
+        self.core.borrow_mut().fence(until);
+        self.wake();
+    }
+
+    /// Whether the last requests were not answered in time.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.unanswered.get() > 0
+    }
+
     /// Learns from what ended. A connection on which nothing is answered any more is retired.
     pub(super) fn learn(&self, done: &[Completion]) {
         for completion in done {

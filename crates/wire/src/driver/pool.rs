@@ -10,11 +10,12 @@ use rustls::ClientConfig;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Where a pool connects to.
 #[derive(Clone, Debug)]
@@ -69,6 +70,8 @@ pub(super) struct Shared {
     pub(super) config: Config,
     pub(super) hub: Rc<Hub>,
     slots: RefCell<Vec<Option<Rc<Link>>>>,
+    /// Also those that take no more requests.
+    links: RefCell<Vec<Weak<Link>>>,
     /// Whether a slot was dialled to the end at least once.
     tried: RefCell<Vec<bool>>,
     trouble: RefCell<Option<String>>,
@@ -88,6 +91,7 @@ impl Pool {
             config: settings.connection,
             hub: Rc::new(Hub::new()),
             slots: RefCell::new(vec![None; count]),
+            links: RefCell::default(),
             tried: RefCell::new(vec![false; count]),
             trouble: RefCell::default(),
             changed: Notify::new(),
@@ -137,6 +141,16 @@ impl Pool {
         let mut sending = Sending::new(&self.shared, shape, requests, terms);
         std::future::poll_fn(|cx| sending.poll(cx)).await;
         sending.into_ended()
+    }
+
+    /// What was written is read by the other side within this, or not at all: a connection that shows no sign of it is cut, and
+    /// what it held ends as not sent, or as ambiguous where that can't be known. For a stop.
+    pub fn fence(&self, within: Duration) {
+        let until = self.shared.hub.time(Instant::now() + within);
+        let links: Vec<_> = self.shared.links.borrow().iter().filter_map(Weak::upgrade).collect();
+        for link in links {
+            link.fence(until);
+        }
     }
 
     /// How it is at this instant.
@@ -199,6 +213,12 @@ impl Shared {
         }
         self.note_tried(slot);
         self.hub.turns.wake_first();
+    }
+
+    pub(super) fn note_link(&self, link: &Rc<Link>) {
+        let mut links = self.links.borrow_mut();
+        links.retain(|known| known.strong_count() > 0);
+        links.push(Rc::downgrade(link));
     }
 
     pub(super) fn note_trouble(&self, slot: usize, why: String) {

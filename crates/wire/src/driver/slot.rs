@@ -48,6 +48,7 @@ pub(super) async fn keep(slot: usize, shared: Rc<Shared>) {
 fn open(slot: usize, io: Io, marks: Rc<Marks>, shared: &Rc<Shared>, drivers: &mut JoinSet<()>) -> Rc<Link> {
     let core = Connection::new(shared.config.clone(), shared.hub.time(Instant::now()));
     let link = Rc::new(Link::new(core, marks));
+    shared.note_link(&link);
     drivers.spawn_local(drive(Rc::clone(&link), io, Rc::clone(&shared.hub)));
     shared.set(slot, Some(Rc::clone(&link)));
     link

@@ -7,7 +7,10 @@ use std::io::Result;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 /// What a stream and its driver tell each other.
 #[derive(Debug, Default)]
@@ -20,6 +23,31 @@ pub(super) struct Marks {
     pub(super) dry: Cell<bool>,
     /// Bytes that the kernel took, over the connection's life.
     pub(super) written: Cell<u64>,
+}
+
+/// A stream that can end at once.
+pub(super) trait Cut {
+    /// When it is dropped, what the kernel holds of it leaves no more.
+    fn cut(&self);
+}
+
+impl Cut for TcpStream {
+    fn cut(&self) {
+        // On a socket that is broken already nothing leaves either.
+        let _ = socket2::SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl<T: Cut> Cut for Socket<T> {
+    fn cut(&self) {
+        self.io.cut();
+    }
+}
+
+impl<T: Cut> Cut for TlsStream<T> {
+    fn cut(&self) {
+        self.get_ref().0.cut();
+    }
 }
 
 /// A stream with its marks.

@@ -104,9 +104,10 @@ impl World {
             15 => self.pass(u64::from(script.short())),
             16 => self.piece = script.below(256) + 1,
             17 => self.data(script),
-            18 => match script.below(4) {
-                0 => self.conn.drain(self.now + Duration::from_secs(5)),
-                1 => self.lose(),
+            18 => match script.octet() {
+                200.. => self.conn.fence(self.now + Duration::from_millis(script.short().into())),
+                n if n % 4 == 0 => self.conn.drain(self.now + Duration::from_secs(5)),
+                n if n % 4 == 1 => self.lose(),
                 _ => self.pass(script.octet().into()),
             },
             _ => self.pong(),
@@ -204,6 +205,10 @@ impl World {
         for count in 1..4_u64 {
             self.frame(frame::PING, frame::ACK, 0, &count.to_be_bytes());
         }
+        // And those of its fences.
+        for count in 1..3_u64 {
+            self.frame(frame::PING, frame::ACK, 0, &(count | 1 << 63).to_be_bytes());
+        }
     }
 
     fn pass(&mut self, millis: u64) {
@@ -264,8 +269,8 @@ impl World {
         }
         self.check();
         self.took(usize::MAX);
-        // Lost by our own doing too: when a request's time is over and it has not left.
-        let lost = self.cut_off || self.conn.state() == State::Ended(End::Lost);
+        // Lost by our own doing too: when a request's time is over and it has not left, or what left is not read.
+        let lost = self.cut_off || matches!(self.conn.state(), State::Ended(End::Lost | End::Unread));
         assert!(lost || self.witness.is_between_frames(), "a frame is not whole");
         let books = self.conn.books();
         assert_eq!((books.in_flight, self.ended.len()), (0, self.bodies.len()));

@@ -116,6 +116,74 @@ fn pings_find_out_who_is_dead() {
     assert_eq!((conn.books().ambiguous, conn.next_tick()), (1, None));
 }
 
+/// The PING that a fence put behind what was submitted.
+fn fence_in(out: &[Frame]) -> Vec<u8> {
+    let pings: Vec<_> = out.iter().filter(|f| (f.0, f.1) == (PING, 0)).collect();
+    assert_eq!(out.last(), pings.last().copied(), "it goes last");
+    pings.last().unwrap().3.clone()
+}
+
+#[test]
+fn what_is_read_before_the_fence_ends_stays_as_it_was() {
+    let mut conn = settled(Config::default());
+    submit(&mut conn, 0, 3, 10);
+    let until = NOW + Duration::from_millis(500);
+    conn.fence(until);
+    assert_eq!(conn.next_tick(), Some(until));
+    let first = fence_in(&flush(&mut conn));
+    conn.fence(until + Duration::from_millis(1));
+    let second = fence_in(&flush(&mut conn));
+    // An answer to something else proves nothing; one to the second PING speaks for the first.
+    conn.receive(&frame(PING, 1, 0, &[0xff; 8]), NOW);
+    assert_eq!(conn.next_tick(), Some(until));
+    assert_ne!(first, second);
+    conn.receive(&frame(PING, 1, 0, &second), NOW);
+    conn.tick(until + Duration::from_secs(1));
+    assert_eq!((conn.state(), conn.books().in_flight), (State::Open, 3));
+    conn.receive(&frame(HEADERS, 5, 1, &[0x88]), NOW);
+    assert_eq!(conn.books().answered, 1);
+}
+
+/// For each number of bytes that left: what had begun to leave is ambiguous, nothing else leaves.
+#[test]
+fn what_is_not_read_before_the_fence_ends_leaves_no_more() {
+    let whole = {
+        let mut conn = settled(Config::default());
+        submit(&mut conn, 0, 3, 10);
+        conn.output().to_vec()
+    };
+    let starts = starts(&whole);
+    for left in 0..=whole.len() {
+        let mut conn = settled(Config::default());
+        submit(&mut conn, 0, 3, 10);
+        conn.fence(NOW + Duration::from_millis(500));
+        conn.took(left);
+        conn.tick(NOW + Duration::from_millis(499));
+        assert_eq!(conn.state(), State::Open);
+        conn.tick(NOW + Duration::from_millis(500));
+        assert_eq!(conn.state(), State::Ended(End::Unread));
+        let begun = starts.iter().filter(|start| **start < left).count() as u64;
+        assert_eq!((conn.books().ambiguous, conn.books().not_sent), (begun, 3 - begun), "{left}");
+        assert_eq!(conn.output(), b"", "not even a goodbye");
+    }
+}
+
+/// A window that opens later does not let the rest of a push out.
+#[test]
+fn a_fence_gives_bodies_up_that_wait_for_a_window() {
+    let mut conn = Connection::new(Config::default(), NOW);
+    conn.receive(&settings(&[(3, 100), (4, 5)]), NOW);
+    flush(&mut conn);
+    submit(&mut conn, 0, 1, 10);
+    flush(&mut conn);
+    conn.fence(NOW + Duration::from_millis(500));
+    let out = flush(&mut conn);
+    assert_eq!(out.iter().map(|f| (f.0, f.2)).collect::<Vec<_>>(), [(RST_STREAM, 1), (PING, 0)]);
+    assert_eq!(done(&mut conn)[0].outcome, Outcome::Ambiguous(Doubt::TimedOut));
+    conn.receive(&number(WINDOW_UPDATE, 0, 1_000), NOW);
+    assert_eq!(conn.output(), b"");
+}
+
 #[test]
 fn draining_ends_with_the_last_answer_or_at_its_deadline() {
     let drained = |answers: bool| {

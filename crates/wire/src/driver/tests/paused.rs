@@ -7,7 +7,7 @@ use crate::driver::limits;
 use crate::driver::link::Link;
 use crate::driver::mail::{Mail, full_tag};
 use crate::driver::sending::Ended;
-use crate::driver::socket::{Marks, Socket};
+use crate::driver::socket::{Cut, Marks, Socket};
 use crate::{Config, Connection, Doubt, Group, Outcome, Request, Template};
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -36,7 +36,7 @@ async fn bench(streams: u32, pipe_bytes: usize) -> (Bench, Peer<DuplexStream>) {
 }
 
 /// The same, with something like TLS between the connection and its socket.
-async fn bench_over<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+async fn bench_over<T: AsyncRead + AsyncWrite + Cut + Unpin + 'static>(
     streams: u32,
     pipe_bytes: usize,
     tls: impl FnOnce(Socket<DuplexStream>) -> T,
@@ -81,6 +81,10 @@ impl Bench {
     fn balances(&self) -> bool {
         self.link.core.borrow().books().balance()
     }
+}
+
+impl Cut for DuplexStream {
+    fn cut(&self) {}
 }
 
 async fn local(test: impl Future<Output = ()>) {
@@ -247,6 +251,10 @@ struct BreaksHalfWay {
     socket: Socket<DuplexStream>,
     breaks: Rc<Cell<bool>>,
     writes: usize,
+}
+
+impl Cut for BreaksHalfWay {
+    fn cut(&self) {}
 }
 
 impl AsyncRead for BreaksHalfWay {

@@ -6,6 +6,7 @@ use super::peer::Server;
 use crate::driver::limits::RETIRING_MAX;
 use crate::driver::{Ended, Pool, PoolSettings, Shape, Terms};
 use crate::{Config, Doubt, Outcome, Request, Template, frame};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
@@ -188,6 +189,48 @@ async fn who_stops_reading_gets_little() {
         let left = tally[&format!("{:?}", Outcome::Ambiguous(Doubt::TimedOut))];
         assert!(left < 3_000 && tally["NotSent"] == 60_000 - left, "{tally:?}");
         drop(peer);
+        pool.close().await;
+    })
+    .await;
+}
+
+/// It reads again later: then it finds what its own kernel had, and that it was cut off.
+#[tokio::test]
+async fn who_stops_reading_gets_nothing_more_after_a_fence() {
+    local(async {
+        let server = Server::new().await;
+        let settings = Config { streams_max: 65_536, out_bytes_max: 16 * 1024, ..Config::default() };
+        let pool = pool_of(&server, settings);
+        let serve = async {
+            let mut peer = server.accept(1_000_000).await;
+            peer.request().await.unwrap();
+            peer
+        };
+        // Nothing has gone for a while when it stops.
+        let (asked, stop) = (Cell::new(0), Notify::new());
+        let sends = async {
+            let may_write = || {
+                asked.set(asked.get() + 1);
+                if asked.get() == 12 {
+                    stop.notify_one();
+                }
+                asked.get() < 12
+            };
+            send(&pool, 60_000, &may_write, PATIENCE).await
+        };
+        let stops = async {
+            stop.notified().await;
+            pool.fence(Duration::from_millis(100));
+        };
+        let (mut peer, ended, ()) = tokio::join!(serve, sends, stops);
+        let tally = tally(&ended);
+        let doubt = tally[&format!("{:?}", Outcome::Ambiguous(Doubt::Ended))];
+        assert_eq!(tally["NotSent"], 60_000 - doubt, "{tally:?}");
+        let mut read = 1;
+        while peer.request().await.is_some() {
+            read += 1;
+        }
+        assert!(read < doubt, "{read} of {doubt}");
         pool.close().await;
     })
     .await;
