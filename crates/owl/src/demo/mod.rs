@@ -71,9 +71,10 @@ pub(crate) struct DemoArgs {
     /// Stop when so much of the audience is settled, hold the ledger against the gateways' journal, and resume.
     #[arg(long, value_name = "PERCENT", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(0..=99), conflicts_with = "kill_at")]
     stop_at: Vec<u8>,
-    /// The gateways read nothing for a while when a stop comes.
-    #[arg(long, requires = "stop_at")]
-    slow_reader: bool,
+    /// The gateways read nothing for so long when a stop comes, such as `12s`.
+    #[arg(long, requires = "stop_at", num_args = 0..=1, require_equals = true, value_name = "TIME", default_missing_value = "1500ms",
+          value_parser = crate::commands::create::parse_duration)]
+    slow_reader: Option<Duration>,
     /// So many presses at once, by five people.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000), conflicts_with = "kill_at")]
     presses: u16,

@@ -15,8 +15,6 @@ use std::time::Duration;
 
 /// For so long after `stopped` the gateways are watched: nothing may come.
 const SILENT_FOR: Duration = Duration::from_secs(1);
-/// A gateway that reads slowly reads nothing for so long when the stop comes.
-const DEAF_FOR: Duration = Duration::from_millis(1_500);
 /// The last push leaves no later than this after the stop was written down.
 const LEAVES_WITHIN_MS: i64 = 1_000;
 
@@ -37,7 +35,7 @@ pub(super) struct Stopped {
     last_answer_after_ms: i64,
     /// Devices about which ledger and gateways differ: called accepted and never heard of, or accepted and called unsent.
     differ: u64,
-    /// Requests that came after `stopped`.
+    /// Requests that came after `stopped`, not counting those that a deaf gateway's own buffers held.
     late_requests: u64,
 }
 
@@ -84,13 +82,13 @@ impl Demo<'_> {
     /// Stops, looks, and resumes.
     pub(super) fn stop(&self, id: &str, settled: u64, running: &Running) -> anyhow::Result<Stopped> {
         let admin = AdminClient::new(&self.gateways.info.admin);
-        if self.args.slow_reader {
+        if self.args.slow_reader.is_some() {
             self.deaf(&admin, true)?;
         }
         let stopping: Campaign = self.way.client.post(&format!("/v1/campaigns/{id}/abort"), &json!({}))?;
         let asked = stopping.stops.last().context("a stop that is not written down")?.stamp.at;
-        if self.args.slow_reader {
-            std::thread::sleep(DEAF_FOR);
+        if let Some(deaf_for) = self.args.slow_reader {
+            std::thread::sleep(deaf_for);
             self.deaf(&admin, false)?;
         }
         let stopped = loop {

@@ -107,7 +107,7 @@ impl Summary {
             faults: faults(&report, &verdict, killed_at.is_some() || !stops.is_empty())
                 .into_iter()
                 .chain(crowd.iter().flat_map(Crowd::faults))
-                .chain(stop::faults(&stops, args.round_trip_ms, args.slow_reader))
+                .chain(stop::faults(&stops, args.round_trip_ms, args.slow_reader.is_some()))
                 .collect(),
             stops,
             crowd,

@@ -64,7 +64,9 @@ fn stopped_anywhere_ledger_and_gateways_agree_and_the_rest_is_sent_once() {
     assert_eq!(stops.len(), 2, "{result}");
     assert!(stops.iter().all(|stop| stop["differ"] == 0 && stop["late_requests"] == 0), "{result}");
     assert!(stops[0]["accepted"].as_u64().unwrap() < n("devices"), "{result}");
-    assert_eq!((n("gateway_missing"), n("gateway_duplicates")), (0, 0), "{result}");
+    // A gateway that does not read is cut off from what it has not got: that is ambiguous.
+    assert!(n("gateway_missing") <= n("ambiguous"), "{result}");
+    assert_eq!(n("gateway_duplicates"), 0, "{result}");
 }
 
 /// The gateways answer slowly, so that the blast lasts long enough to be killed in.
