@@ -19,6 +19,8 @@ const FENCE: u64 = 1 << 63;
 pub(super) struct Fences {
     count: u64,
     waiting: VecDeque<(u64, Duration)>,
+    /// Bytes that left our output and not this process.
+    pub(super) held: u64,
 }
 
 impl Fences {
@@ -38,8 +40,8 @@ impl Fences {
 
 impl Connection {
     /// What was submitted before is to be read by the other side until then, or not at all: when the PING that goes behind it is
-    /// not answered by `until`, the connection ends as [`End::Unread`], and the caller throws away what the kernel holds. What
-    /// of it was not taken ends as [`Outcome::NotSent`].
+    /// not answered by `until`, the connection ends as [`End::Unread`], and the caller throws away what TLS and the kernel hold. What
+    /// of it was not taken, or is [`held`](Self::held), ends as [`Outcome::NotSent`].
     ///
     /// Bodies that wait for a window are given up at once.
     pub fn fence(&mut self, until: Duration) {
@@ -64,7 +66,8 @@ impl Connection {
 
     pub(super) fn end_if_unread(&mut self, now: Duration) {
         if self.end.is_none() && self.fences.until().is_some_and(|until| until <= now) {
-            self.cut_off(End::Unread);
+            let left = self.out.left().saturating_sub(self.fences.held);
+            self.cut_off(End::Unread, left);
         }
     }
 }

@@ -18,13 +18,13 @@ impl Connection {
 
     /// Nothing comes or goes any more: the socket failed, or the other side closed its half.
     pub fn lost(&mut self) {
-        self.cut_off(End::Lost);
+        self.cut_off(End::Lost, self.out.left());
     }
 
-    pub(super) fn cut_off(&mut self, end: End) {
-        let left = self.out.left();
-        self.end_all(end);
-        self.out.cut(left);
+    /// Ends it. So many bytes of the connection left.
+    pub(super) fn cut_off(&mut self, end: End, left: u64) {
+        self.end_all(end, left);
+        self.out.cut(self.out.left());
         self.check();
     }
 
@@ -76,7 +76,7 @@ impl Connection {
     pub(super) fn leave(&mut self, end: End, code: Code) {
         let left = self.out.left();
         let unsent = self.slots.all_open().map(|slot| slot.starts).filter(|starts| *starts >= left).min();
-        self.end_all(end);
+        self.end_all(end, left);
         if let Some(from) = unsent {
             self.out.cut(from);
         }
@@ -90,12 +90,11 @@ impl Connection {
         }
     }
 
-    fn end_all(&mut self, end: End) {
+    fn end_all(&mut self, end: End, left: u64) {
         if self.end.is_some() {
             return;
         }
         self.end = Some(end);
-        let left = self.out.left();
         for id in self.slots.ids(|slot| slot.starts >= left) {
             self.finish_or_answer(id, Outcome::NotSent, false);
         }

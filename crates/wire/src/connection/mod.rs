@@ -178,6 +178,16 @@ impl Connection {
         self.out.took(bytes);
     }
 
+    /// Of what was taken, the last so many bytes have not reached the kernel: TLS holds them. When a fence ends the connection, their
+    /// requests end as [`NotSent`](crate::Outcome::NotSent) too: the caller throws them away.
+    pub fn held(&mut self, bytes: u64) {
+        self.fences.held = bytes;
+    }
+
+    pub(crate) fn left(&self) -> u64 {
+        self.out.left()
+    }
+
     /// Moves what has ended since the last call to the end of `to`.
     pub fn completions(&mut self, to: &mut Vec<Completion>) {
         to.append(&mut self.done);

@@ -20,12 +20,14 @@ use tokio::time::{Instant, Sleep, sleep};
 pub(super) async fn drive<T: AsyncRead + AsyncWrite + Cut + Unpin>(link: Rc<Link>, io: T, hub: Rc<Hub>) {
     let alarm = || Box::pin(sleep(limits::RETIRE_WITHIN));
     let (alarm, gathered) = (alarm(), alarm());
+    let reached = (0, link.marks.written.get());
     let mut driver = Driver {
         io,
         link,
         hub,
         unflushed: false,
         broken: false,
+        reached,
         gathers: false,
         gathered,
         alarm,
@@ -46,6 +48,8 @@ struct Driver<T> {
     hub: Rc<Hub>,
     /// TLS may hold bytes that the kernel did not take.
     unflushed: bool,
+    /// Bytes of the connection, and bytes that the kernel had taken, when TLS last held nothing.
+    reached: (u64, u64),
     /// A write failed.
     broken: bool,
     /// Answers are left in the kernel until `gathered`.
@@ -135,6 +139,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             match Pin::new(&mut self.io).poll_flush(cx) {
                 Poll::Ready(result) => {
                     self.unflushed = false;
+                    self.reached = (core.left(), self.link.marks.written.get());
                     if result.is_err() {
                         self.broken = true;
                         core.lost();
@@ -178,10 +183,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
     }
 
+    /// How many bytes of those that left the connection TLS holds, at least: what the kernel took since TLS held nothing is what was
+    /// encrypted of them, and that is longer.
+    fn held(&self, left: u64) -> u64 {
+        let (before, written) = self.reached;
+        (left - before).saturating_sub(self.link.marks.written.get() - written)
+    }
+
     /// Lets time pass. Answers whether it has to be looked at again.
     fn tick(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut core = self.link.core.borrow_mut();
         let time = self.hub.time(now);
+        let held = self.held(core.left());
+        core.held(held);
         if core.next_tick().is_some_and(|next| next <= time) {
             core.tick(time);
         }

@@ -168,6 +168,23 @@ fn what_is_not_read_before_the_fence_ends_leaves_no_more() {
     }
 }
 
+/// What TLS held counts as if it had not been taken, when a fence ends the connection.
+#[test]
+fn what_was_held_until_the_fence_ended_was_not_sent() {
+    for held in [0, 1, 40, 10_000] {
+        let mut conn = settled(Config::default());
+        submit(&mut conn, 0, 3, 10);
+        let (whole, starts) = (conn.output().len(), starts(conn.output()));
+        conn.took(whole);
+        conn.fence(NOW + Duration::from_millis(500));
+        conn.held(held);
+        conn.tick(NOW + Duration::from_millis(500));
+        let reached = whole.saturating_sub(held as usize);
+        let begun = starts.iter().filter(|start| **start < reached).count() as u64;
+        assert_eq!((conn.books().ambiguous, conn.books().not_sent), (begun, 3 - begun), "{held}");
+    }
+}
+
 /// A window that opens later does not let the rest of a push out.
 #[test]
 fn a_fence_gives_bodies_up_that_wait_for_a_window() {
