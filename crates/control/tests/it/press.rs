@@ -135,11 +135,8 @@ async fn pressed_again_after_six_minutes_nothing_is_sent() {
     assert_eq!(stage.parts.shards.sent(), sent);
 }
 
-/// An envelope that vanished from the FIFO queue is sent again as another attempt, once the queue is idle.
-#[tokio::test(start_paused = true)]
-async fn a_lost_envelope_is_sent_again() {
-    let stage = Stage::armed(60).await;
-    stage.control.press(&who("first"), stage.id).await.unwrap();
+/// Takes everything off the FIFO queue.
+async fn take_all(stage: &Stage) {
     let queue = stage.parts.backend().shards;
     loop {
         let got = queue.receive(10, Duration::ZERO, Duration::from_secs(30)).await.unwrap();
@@ -148,6 +145,56 @@ async fn a_lost_envelope_is_sent_again() {
         }
         queue.delete(&got.into_iter().map(|g| g.ack).collect::<Vec<_>>()).await.unwrap();
     }
+}
+
+/// Deduplication forgets after five minutes: neither side of that a resume loses a shard or sends one twice, also when the
+/// answer to its first call is lost and somebody resumes again.
+#[tokio::test(start_paused = true)]
+async fn resumed_before_and_after_five_minutes_the_rest_is_sent_once() {
+    for wait in [1, 299, 301, 360, 3_600] {
+        let stage = Stage::armed(60).await;
+        stage.control.press(&who("first"), stage.id).await.unwrap();
+        take_all(&stage).await;
+        stage.expand_all().await;
+        let keys = stage.keys();
+        for key in &keys[..keys.len() / 2] {
+            stage.send(*key, Outcome::Accepted).await;
+        }
+        stage.control.abort(&who("worried"), stage.id).await.unwrap();
+        stage.reconcile_for(Duration::from_secs(3)).await;
+        let stopped = stage.campaign().await;
+        assert_eq!(stopped.state, State::Stopped);
+        let books = stopped.books.as_ref().unwrap();
+        assert!(books.accepted > 0 && books.accepted < 60, "{books:?}");
+        tokio::time::advance(Duration::from_secs(wait)).await;
+        stage.parts.faults.lose_answer(Call::ShardsSend, 0);
+        let before = stage.parts.shards.sent();
+        stage.control.resume(&who("sre"), stage.id).await.unwrap();
+        stage.control.resume(&who("another"), stage.id).await.unwrap();
+        stage.reconcile_for(Duration::from_secs(2)).await;
+        assert_eq!(
+            (stage.on_queue(), stage.parts.shards.sent() - before),
+            (all(), u64::from(SHARDS)),
+            "{wait}"
+        );
+        take_all(&stage).await;
+        for key in keys {
+            stage.send(key, Outcome::Accepted).await;
+        }
+        stage.expand_all().await;
+        stage.reconcile_for(Duration::from_secs(5)).await;
+        let done = stage.campaign().await;
+        let books = done.books.as_ref().unwrap();
+        assert_eq!((done.state, books.accepted, books.doubled_at_most), (State::Done, 60, 0), "{wait}");
+    }
+}
+
+/// An envelope that vanished from the FIFO queue is sent again as another attempt, once the queue is idle.
+#[tokio::test(start_paused = true)]
+async fn a_lost_envelope_is_sent_again() {
+    let stage = Stage::armed(60).await;
+    stage.control.press(&who("first"), stage.id).await.unwrap();
+    take_all(&stage).await;
     stage.reconcile_for(Duration::from_secs(5)).await;
     assert!(stage.on_queue().is_empty(), "it may still be on its way");
     stage.reconcile_for(Duration::from_secs(20)).await;
