@@ -3,14 +3,14 @@
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
+mod audience;
+
 use super::span::Span;
 use crate::gateways::{Behaviour, profile};
+pub use audience::Audience;
 
 /// A fault lasts so long at most.
 const FAULT_LASTS_MS_MAX: i64 = 3_600_000;
-/// Most users of an audience.
-const USERS_MAX: u64 = 40_000_000;
-
 /// A rehearsal, before it begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,16 +38,6 @@ pub struct Scenario {
     /// What must hold.
     #[serde(default)]
     pub objectives: Objectives,
-}
-
-/// Who gets it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Audience {
-    /// Users in the snapshot, made up; a list is a ramp, each size pressed by itself in a fresh directory. One user in
-    /// twenty has a second device.
-    #[serde(deserialize_with = "one_or_more")]
-    pub users: Vec<u64>,
 }
 
 /// What they get, and how often it is pressed.
@@ -154,12 +144,6 @@ pub struct Objectives {
     pub open_files_growth: Option<u32>,
 }
 
-impl Default for Audience {
-    fn default() -> Self {
-        Self { users: vec![200_000] }
-    }
-}
-
 impl Default for Campaign {
     fn default() -> Self {
         Self {
@@ -219,13 +203,7 @@ impl Scenario {
                 wrong.push(why);
             }
         };
-        check(!self.audience.users.is_empty(), "audience.users is an empty list".to_owned());
-        for users in &self.audience.users {
-            check(
-                (1..=USERS_MAX).contains(users),
-                format!("audience.users must be 1 to {USERS_MAX}, not {users}"),
-            );
-        }
+        self.audience.check(&mut check);
         let Campaign { shards, batch_users, presses, deadline, .. } = &self.campaign;
         check((1..=1000).contains(shards), format!("campaign.shards must be 1 to 1000, not {shards}"));
         check(
@@ -357,32 +335,6 @@ fn seconds(text: &str) -> Option<std::time::Duration> {
         Some(seconds) => std::time::Duration::try_from_secs_f64(seconds).ok(),
         None => humantime::parse_duration(text).ok(),
     }
-}
-
-/// A number, or a list of them.
-fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
-    struct Numbers;
-    impl<'de> serde::de::Visitor<'de> for Numbers {
-        type Value = Vec<u64>;
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "a number of users, or a list of them")
-        }
-        fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<Self::Value, E> {
-            let wrong = || E::invalid_value(serde::de::Unexpected::Signed(n), &self);
-            u64::try_from(n).map(|n| vec![n]).map_err(|_| wrong())
-        }
-        fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<Self::Value, E> {
-            Ok(vec![n])
-        }
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut all = Vec::new();
-            while let Some(n) = list.next_element()? {
-                all.push(n);
-            }
-            Ok(all)
-        }
-    }
-    deserializer.deserialize_any(Numbers)
 }
 
 #[cfg(test)]

@@ -173,10 +173,10 @@ struct Measured {
 impl Demo<'_> {
     fn go(&self, stage: &Stage) -> anyhow::Result<Measured> {
         let args = self.args;
-        let made = Made { users: args.users };
+        let made = Made::new(args.users, &loadtest::rehearse::Audience::default());
         let source = match (&args.devices, &args.audience) {
             (Some(devices), Some(audience)) => Source::Files { devices, audience },
-            _ => Source::Made(made),
+            _ => Source::Made(&made),
         };
         self.way.import(source)?;
         let deadline = args.deadline;

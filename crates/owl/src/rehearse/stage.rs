@@ -86,7 +86,7 @@ impl Rehearsed<'_> {
         let client = Client::new(&stage.url(), Some(token));
         let way = Way { client: &client, say: self.say };
         let Stage::Apart(apart) = &stage else { return Err(super::nothing()) };
-        let made = Made { users };
+        let made = Made::new(users, &self.scenario.audience);
         let pid = gateways.pid();
         let room = Room {
             scenario: self.scenario,
@@ -152,7 +152,7 @@ async fn prove(
 impl Room<'_> {
     /// Presses as often as asked. Answers the last campaign.
     fn press_all(&self, presses: &mut Vec<Pressed>) -> anyhow::Result<Campaign> {
-        let source = Source::Made(self.made);
+        let source = Source::Made(&self.made);
         let wanted = &self.scenario.campaign;
         let began = Instant::now();
         let more = |number: u32| {

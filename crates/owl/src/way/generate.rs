@@ -3,10 +3,12 @@
 //! `users` people end up in the snapshot. On top come what a real list has too: people who opted out, ids that nobody
 //! knows, and lines that stand there twice.
 
+use loadtest::rehearse::Audience;
 use std::io::{Read, Result};
+use std::sync::Arc;
 
-/// One in so many users has a second device.
-const SECOND_DEVICE_EVERY: u64 = 20;
+/// Shares are counted in thousandths, so that no rounding moves them.
+const WHOLE: u64 = 1_000;
 /// One in so many is added as opted out.
 const OPTED_OUT_EVERY: u64 = 100;
 /// One in so many is added as an unknown id, and as a duplicate line.
@@ -15,46 +17,97 @@ const LOCALES: [&str; 6] = ["en", "pt-BR", "de", "ja", "es-MX", "en-GB"];
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// A made-up audience of this size.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Made {
-    pub(crate) users: u64,
+    users: u64,
+    mix: Arc<Mix>,
+}
+
+/// Who has what, in thousandths and parts.
+#[derive(Debug)]
+struct Mix {
+    apple: u64,
+    devices: u64,
+    /// Each as often as it has parts.
+    locales: Vec<String>,
+}
+
+impl Mix {
+    fn of(audience: &Audience) -> Self {
+        let thousandths = |share: f64| (share * WHOLE as f64).round() as u64;
+        let each = |(locale, parts): (&String, &u32)| vec![locale.clone(); *parts as usize];
+        let said: Vec<String> = audience.locales.iter().flat_map(each).collect();
+        let locales = if said.is_empty() { LOCALES.map(str::to_owned).to_vec() } else { said };
+        Self {
+            apple: thousandths(audience.apple_share),
+            devices: thousandths(audience.devices_per_user),
+            locales,
+        }
+    }
+
+    fn devices_of(&self, user: u64) -> u64 {
+        part_of(user, self.devices)
+    }
+
+    fn is_apples(&self, user: u64, device: u64) -> bool {
+        // Counted over all devices: shares of shares would fall into step with each other.
+        part_of((user * self.devices).div_ceil(WHOLE) + device, self.apple) > 0
+    }
+
+    fn locale(&self, user: u64) -> &str {
+        let place = user % self.locales.len() as u64;
+        self.locales.get(place as usize).map_or("en", String::as_str)
+    }
+}
+
+/// What the nth of a row gets when each gets so many thousandths and only whole ones can be given.
+fn part_of(n: u64, thousandths: u64) -> u64 {
+    ((n + 1) * thousandths).div_ceil(WHOLE) - (n * thousandths).div_ceil(WHOLE)
 }
 
 impl Made {
-    fn opted_out(self) -> u64 {
+    /// So many users, mixed as the audience says.
+    pub(crate) fn new(users: u64, audience: &Audience) -> Self {
+        Self { users, mix: Arc::new(Mix::of(audience)) }
+    }
+
+    fn opted_out(&self) -> u64 {
         self.users / OPTED_OUT_EVERY
     }
 
-    fn odd(self) -> u64 {
+    fn odd(&self) -> u64 {
         self.users / ODD_LINE_EVERY
     }
 
     /// The devices as a CSV file.
-    pub(crate) fn devices_csv(self) -> impl Read {
+    pub(crate) fn devices_csv(&self) -> impl Read + use<> {
         let header = b"user_id,platform,token,locale,opted_out,registered_at\n".to_vec();
-        let users = (0..self.users).map(|i| {
+        let (mix, first_out) = (Arc::clone(&self.mix), self.users);
+        let users = (0..self.users).map(move |i| {
             let mut out = Vec::new();
-            for d in 0..=u64::from(i % SECOND_DEVICE_EVERY == 0) {
-                device_line(&mut out, &user(i), i, d, false);
+            for d in 0..mix.devices_of(i) {
+                mix.device_line(&mut out, &user(i), i, d, false);
             }
             out
         });
+        let mix = Arc::clone(&self.mix);
         let opted_out = (0..self.opted_out()).map(move |i| {
             let mut out = Vec::new();
-            device_line(&mut out, &format!("optout{i}"), self.users + i, 0, true);
+            mix.device_line(&mut out, &format!("optout{i}"), first_out + i, 0, true);
             out
         });
         Lines::new(std::iter::once(header).chain(users).chain(opted_out))
     }
 
     /// The audience as a CSV file.
-    pub(crate) fn audience_csv(self) -> impl Read {
+    pub(crate) fn audience_csv(&self) -> impl Read + use<> {
+        let all = self.users;
         let line = |id: String| format!("{id}\n").into_bytes();
         let header = std::iter::once(b"user_id\n".to_vec());
         let users = (0..self.users).map(move |i| line(user(i)));
         let opted_out = (0..self.opted_out()).map(move |i| line(format!("optout{i}")));
         let unknown = (0..self.odd()).map(move |i| line(format!("nobody{i}")));
-        let twice = (0..self.odd()).map(move |i| line(user(i * 7 % self.users)));
+        let twice = (0..self.odd()).map(move |i| line(user(i * 7 % all)));
         Lines::new(header.chain(users).chain(opted_out).chain(unknown).chain(twice))
     }
 }
@@ -63,22 +116,24 @@ fn user(i: u64) -> String {
     format!("user{i:07}")
 }
 
-fn device_line(out: &mut Vec<u8>, user: &str, i: u64, d: u64, opted_out: bool) {
-    let mut seed = blake3::Hasher::new().update(&i.to_le_bytes()).update(&d.to_le_bytes()).finalize_xof();
-    let (platform, token) = if (i + d).is_multiple_of(2) {
-        let mut bytes = [0; 32];
-        seed.fill(&mut bytes);
-        ("apns", blake3::Hash::from_bytes(bytes).to_hex().to_string())
-    } else {
-        let mut bytes = [0; 156];
-        seed.fill(&mut bytes);
-        let text: String = bytes.iter().map(|b| char::from(ALPHABET[usize::from(b & 63)])).collect();
-        ("fcm", format!("{}:APA91b{}", &text[..22], &text[22..]))
-    };
-    let locale = LOCALES[usize::try_from(i % LOCALES.len() as u64).unwrap_or(0)];
-    out.extend_from_slice(
-        format!("{user},{platform},{token},{locale},{opted_out},1700000000000\n").as_bytes(),
-    );
+impl Mix {
+    fn device_line(&self, out: &mut Vec<u8>, user: &str, i: u64, d: u64, opted_out: bool) {
+        let mut seed = blake3::Hasher::new().update(&i.to_le_bytes()).update(&d.to_le_bytes()).finalize_xof();
+        let (platform, token) = if self.is_apples(i, d) {
+            let mut bytes = [0; 32];
+            seed.fill(&mut bytes);
+            ("apns", blake3::Hash::from_bytes(bytes).to_hex().to_string())
+        } else {
+            let mut bytes = [0; 156];
+            seed.fill(&mut bytes);
+            let text: String = bytes.iter().map(|b| char::from(ALPHABET[usize::from(b & 63)])).collect();
+            ("fcm", format!("{}:APA91b{}", &text[..22], &text[22..]))
+        };
+        let locale = self.locale(i);
+        out.extend_from_slice(
+            format!("{user},{platform},{token},{locale},{opted_out},1700000000000\n").as_bytes(),
+        );
+    }
 }
 
 /// An iterator of lines as a reader.
@@ -124,10 +179,26 @@ mod tests {
             r.read_to_string(&mut text).unwrap();
             text
         };
-        let made = Made { users: 400 };
+        let made = Made::new(400, &Audience::default());
         let (devices, audience) = (read(Box::new(made.devices_csv())), read(Box::new(made.audience_csv())));
         assert_eq!(devices.lines().count(), 1 + 400 + 400 / 20 + 4);
         assert_eq!(audience.lines().count(), 1 + 400 + 4 + 2 + 2);
         assert_eq!(devices, read(Box::new(made.devices_csv())));
+        // The first user has a second device, and platforms take turns, opted-out ones included.
+        assert!(devices.lines().nth(2).unwrap().starts_with("user0000000,fcm,"), "{devices}");
+        let count = |what: &str| devices.matches(what).count();
+        assert_eq!((count(",apns,"), count(",fcm,"), count(",ja,")), (213, 211, 67));
+    }
+
+    #[test]
+    fn a_mix_is_as_it_was_said() {
+        let locales = [("de".to_owned(), 3), ("en".to_owned(), 1)].into();
+        let audience = Audience { apple_share: 0.25, devices_per_user: 2.6, locales, ..Audience::default() };
+        let mut text = String::new();
+        Made::new(1_000, &audience).devices_csv().read_to_string(&mut text).unwrap();
+        let known: Vec<_> = text.lines().filter(|line| line.contains(",false,")).collect();
+        let count = |what: &str| known.iter().filter(|line| line.contains(what)).count();
+        assert_eq!((known.len(), count(",apns,")), (2_600, 650));
+        assert_eq!((count(",de,"), count(",en,")), (1_950, 650));
     }
 }

@@ -45,7 +45,7 @@ impl Say {
 /// Where devices and audience come from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source<'a> {
-    Made(Made),
+    Made(&'a Made),
     Files { devices: &'a Path, audience: &'a Path },
 }
 

@@ -15,6 +15,12 @@ fn every_fault_has_its_place() {
     for part in ["audience.users", "campaign.shards", "dead_share"] {
         assert!(all.contains(part), "{part} in {all}");
     }
+    let all = why(
+        "about = 'x'\n[audience]\napple_share = 1.5\ndevices_per_user = nan\nlocales = { de_DE = 1, en = 20000 }\n",
+    );
+    for part in ["apple_share", "devices_per_user", "`de_DE` is no locale", "10000 together, not 20001"] {
+        assert!(all.contains(part), "{part} in {all}");
+    }
     let fault = |fault: &str| why(&format!("about = 'x'\n[[fault]]\n{fault}\n"));
     assert!(fault("at = '40%'\ndo = 'freeze'").contains("fault 1 (freeze): say `for`"));
     assert!(fault("at = '40%'\ndo = 'gateways'\nset = { thottle_share = 1.0 }").contains("unknown field"));
