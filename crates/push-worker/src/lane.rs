@@ -243,15 +243,13 @@ impl Lane {
         let mut tending = tokio::task::spawn_local(Rc::clone(&self).tend_loop());
         let taking = (0..self.shared.config.receivers.max(1)).map(|n| Rc::clone(&self).take_loop(n == 0));
         let closing = tokio::task::spawn_local(Rc::clone(&self).close_when_stopped());
-        let fencing = tokio::task::spawn_local(Rc::clone(&self).fence_loop());
-        // A lane that nobody tends would go on with an old campaign and say that all is well: it breaks instead.
+        let mut fencing = tokio::task::spawn_local(Rc::clone(&self).fence_loop());
+        // A lane that nobody tends would go on with an old campaign and say that all is well, one without fences would send after a stop: it
+        // breaks instead.
         tokio::select! {
             _ = futures::future::join_all(taking) => {}
-            Err(error) = &mut tending => {
-                if let Ok(panic) = error.try_into_panic() {
-                    std::panic::resume_unwind(panic);
-                }
-            }
+            Err(error) = &mut tending => go_on_with(error),
+            Err(error) = &mut fencing => go_on_with(error),
         }
         tending.abort();
         closing.abort();
@@ -316,6 +314,13 @@ impl Lane {
             self.tend().await;
             let _ = tokio::time::timeout(LOOK_EVERY, assigned).await;
         }
+    }
+}
+
+/// A panic of a lane's task is the lane's.
+fn go_on_with(error: tokio::task::JoinError) {
+    if let Ok(panic) = error.try_into_panic() {
+        std::panic::resume_unwind(panic);
     }
 }
 

@@ -109,7 +109,8 @@ impl Lane {
         let good = count(&|a| is_success(a) == Some(true));
         // What is tried again is a selection of bad ones: it says nothing new about the gateway.
         let first_try = hand.batch.attempt == 0;
-        let bad = if first_try { count(&|a| is_success(a) == Some(false)) } else { 0 };
+        // Nor do our own cuts, once the run is over.
+        let bad = if first_try && self.may_send(hand) { count(&|a| is_success(a) == Some(false)) } else { 0 };
         let not_sent = count(&|a| a == Answer::NotSent);
         let throttled = answers.iter().filter_map(|a| match a.answer {
             Answer::Throttled { retry_after, device: false } => {

@@ -3,10 +3,11 @@
 use crate::breaker::Health;
 use crate::config::PushConfig;
 use crate::control::Control;
-use common::campaign::Campaign;
+use common::campaign::{Campaign, RunKind};
 use common::device::Platform;
 use common::fleet::{CounterRows, LinkRow};
-use common::ids::{CampaignId, ContentId, SnapshotId, WorkerId};
+use common::ids::{CampaignId, ContentId, Epoch, SnapshotId, WorkerId};
+use common::limits::LOOK_GOOD_FOR;
 use common::outage::Outage;
 use common::ports::Backend;
 use common::snapshot::{Manifest, keys};
@@ -65,7 +66,9 @@ pub struct Shared {
     pub(crate) assignment: watch::Sender<Option<Arc<Assignment>>>,
     /// Told of each new assignment. (A watch wakes its receivers in an order of chance, and a simulated night could not be repeated.)
     pub(crate) assigned: Notify,
-    /// Told when what was being sent is over for good or for now.
+    /// The run that may be sent, as of the last time that was asked.
+    sending: Mutex<Option<(CampaignId, Epoch, RunKind)>>,
+    /// Told when it is over, for good or for now.
     pub(crate) over: Notify,
     pub(crate) assign_trouble: Mutex<Option<String>>,
     /// Claims and completions.
@@ -109,6 +112,7 @@ impl Shared {
             draining: CancellationToken::new(),
             assignment: watch::channel(None).0,
             assigned: Notify::new(),
+            sending: Mutex::default(),
             over: Notify::new(),
             assign_trouble: Mutex::default(),
             ledger: Outage::new("the ledger could not be written"),
@@ -126,12 +130,27 @@ impl Shared {
 
     /// Looks at the slot's campaign.
     pub async fn look(&self) {
-        let is_live = |campaign: Option<&Campaign>| campaign.is_some_and(|c| c.live_run().is_some());
-        let was_live = is_live(self.watch.campaign().as_deref());
-        match self.watch.look().await {
-            Ok(view) if was_live && !is_live(view.campaign.as_deref()) => self.over.notify_waiters(),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "campaign not looked at"),
+        if let Err(error) = self.watch.look().await {
+            tracing::warn!(%error, "campaign not looked at");
+        }
+        self.note_over();
+    }
+
+    /// Tells the lanes when the run that may be sent is over: stopped, done, at its deadline, or not seen for too long. A press after a
+    /// canary ends nothing.
+    pub(crate) fn note_over(&self) {
+        let view = self.watch.view();
+        let (now, mono) = (self.clock.now(), self.clock.mono());
+        let fresh = view.filter(|view| mono.saturating_sub(view.began) < LOOK_GOOD_FOR);
+        let campaign = fresh.and_then(|view| view.campaign);
+        let run = campaign.as_ref().and_then(|c| c.live_run().map(|run| (c.id, run)));
+        let run = run.filter(|(_, run)| run.deadline_at > now).map(|(id, run)| (id, run.epoch, run.kind));
+        let before = std::mem::replace(&mut *lock(&self.sending), run);
+        let goes_on = |(id, epoch, _)| {
+            run.is_some_and(|(i, e, kind)| (i, e) == (id, epoch) || i == id && kind == RunKind::Press)
+        };
+        if before.is_some_and(|before| !goes_on(before)) {
+            self.over.notify_waiters();
         }
     }
 

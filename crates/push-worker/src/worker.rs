@@ -191,6 +191,7 @@ async fn look_loop(shared: Arc<Shared>) {
             looks.spawn(async move { tokio::time::timeout(LOOK_GOOD_FOR, shared.look()).await });
         }
         tokio::time::sleep(LOOK_EVERY).await;
+        shared.note_over();
         while looks.try_join_next().is_some() {}
     }
 }

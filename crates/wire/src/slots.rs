@@ -86,6 +86,11 @@ impl Slots {
         self.ring.get_mut(place).filter(|slot| slot.id == id)
     }
 
+    /// The last stream that was opened; 0 before the first.
+    pub(crate) fn last(&self) -> u32 {
+        self.next.saturating_sub(2)
+    }
+
     /// A slot for the next stream; `None` when ids are used up, or all slots are.
     pub(crate) fn take(&mut self) -> Option<&mut Slot> {
         for _ in 0..self.ring.len() {

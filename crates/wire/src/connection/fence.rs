@@ -12,29 +12,44 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Marks a fence's PING: keep-alive counts its own from 1 on.
-const FENCE: u64 = 1 << 63;
+const MARK: u64 = 1 << 63;
 
-/// PINGs whose answers are waited for, in their order.
+/// Fences whose time has not come, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Fences {
     count: u64,
-    waiting: VecDeque<(u64, Duration)>,
+    open: VecDeque<Fence>,
     /// Bytes that left our output and not this process.
     pub(super) held: u64,
+}
+
+#[derive(Debug)]
+struct Fence {
+    number: u64,
+    until: Duration,
+    /// The last stream before it.
+    last: u32,
+    read: bool,
 }
 
 impl Fences {
     /// An answer to one answers those before it as well.
     pub(super) fn answered(&mut self, octets: [u8; 8]) {
         let number = u64::from_be_bytes(octets);
-        if let Some(place) = self.waiting.iter().position(|(waiting, _)| *waiting == number) {
-            self.waiting.drain(..=place);
+        if self.open.iter().any(|fence| fence.number == number) {
+            self.open.iter_mut().filter(|fence| fence.number <= number).for_each(|fence| fence.read = true);
         }
     }
 
     /// When the first of them ends.
     pub(super) fn until(&self) -> Option<Duration> {
-        self.waiting.iter().map(|(_, until)| *until).min()
+        self.open.iter().map(|fence| fence.until).min()
+    }
+
+    /// One whose time has come.
+    fn due(&mut self, now: Duration) -> Option<Fence> {
+        let place = self.open.iter().position(|fence| fence.until <= now)?;
+        self.open.remove(place)
     }
 }
 
@@ -43,31 +58,35 @@ impl Connection {
     /// not answered by `until`, the connection ends as [`End::Unread`], and the caller throws away what TLS and the kernel hold. What
     /// of it was not taken, or is [`held`](Self::held), ends as [`Outcome::NotSent`].
     ///
-    /// Bodies that wait for a window are given up at once.
+    /// Bodies that still wait for a window then are given up.
     pub fn fence(&mut self, until: Duration) {
         if self.end.is_some() {
             return;
         }
-        for id in self.slots.ids(|slot| slot.rest.is_some()) {
-            self.reset(id, Code::CANCEL);
-            self.finish_or_answer(id, Outcome::Ambiguous(Doubt::TimedOut), false);
-        }
         self.fences.count += 1;
-        let number = FENCE | self.fences.count;
+        let number = MARK | self.fences.count;
         frame::put(self.out.bytes(), frame::PING, 0, 0, &number.to_be_bytes());
-        if self.fences.waiting.len() >= FENCES_MAX {
+        if self.fences.open.len() >= FENCES_MAX {
             // The newer one speaks for it.
-            self.fences.waiting.pop_back();
+            self.fences.open.pop_back();
         }
-        self.fences.waiting.push_back((number, until));
-        self.end_if_drained();
+        self.fences.open.push_back(Fence { number, until, last: self.slots.last(), read: false });
         self.check();
     }
 
-    pub(super) fn end_if_unread(&mut self, now: Duration) {
-        if self.end.is_none() && self.fences.until().is_some_and(|until| until <= now) {
-            let left = self.out.left().saturating_sub(self.fences.held);
-            self.cut_off(End::Unread, left);
+    pub(super) fn end_fences(&mut self, now: Duration) {
+        while self.end.is_none()
+            && let Some(fence) = self.fences.due(now)
+        {
+            if !fence.read {
+                let left = self.out.left().saturating_sub(self.fences.held);
+                return self.cut_off(End::Unread, left);
+            }
+            for id in self.slots.ids(|slot| slot.id <= fence.last && slot.rest.is_some()) {
+                self.reset(id, Code::CANCEL);
+                self.finish_or_answer(id, Outcome::Ambiguous(Doubt::TimedOut), false);
+            }
+            self.end_if_drained();
         }
     }
 }

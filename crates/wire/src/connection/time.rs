@@ -9,12 +9,12 @@ use std::time::Duration;
 impl Connection {
     /// Tells what time it is.
     pub fn tick(&mut self, now: Duration) {
+        self.end_fences(now);
         if self.end.is_none()
             && self.draining.and_then(|draining| draining.until).is_some_and(|until| until <= now)
         {
             self.leave(End::Drained, Code::NO_ERROR);
         }
-        self.end_if_unread(now);
         if self.end.is_none() && self.earliest.is_some_and(|earliest| earliest <= now) {
             self.expire(now);
         }

@@ -8,6 +8,7 @@ use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 
@@ -102,6 +103,8 @@ async fn open(address: SocketAddr) -> std::io::Result<TcpStream> {
     socket.set_nodelay(true)?;
     let options = socket2::SockRef::from(&socket);
     options.set_send_buffer_size(limits::SEND_BUFFER_BYTES)?;
+    // However it ends, what the kernel holds then leaves no more: only who says goodbye waits for it.
+    options.set_linger(Some(Duration::ZERO))?;
     // Not on every system: without it, an abort leaves what the send buffer holds.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     options.set_tcp_notsent_lowat(limits::NOT_SENT_BYTES)?;

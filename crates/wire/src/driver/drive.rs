@@ -6,7 +6,7 @@
 use super::hub::Hub;
 use super::limits;
 use super::link::Link;
-use super::socket::Cut;
+use super::socket::Linger;
 use crate::request::Completion;
 use crate::{End, State};
 use std::future::{Future as _, poll_fn};
@@ -16,8 +16,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Runs a connection to its end, and says goodbye; to a peer that no longer reads, by cutting.
-pub(super) async fn drive<T: AsyncRead + AsyncWrite + Cut + Unpin>(link: Rc<Link>, io: T, hub: Rc<Hub>) {
+/// Runs a connection to its end, and says goodbye, but to a peer that no longer reads.
+pub(super) async fn drive<T: AsyncRead + AsyncWrite + Linger + Unpin>(link: Rc<Link>, io: T, hub: Rc<Hub>) {
     let alarm = || Box::pin(sleep(limits::RETIRE_WITHIN));
     let (alarm, gathered) = (alarm(), alarm());
     let reached = (0, link.marks.written.get());
@@ -34,11 +34,8 @@ pub(super) async fn drive<T: AsyncRead + AsyncWrite + Cut + Unpin>(link: Rc<Link
         done: Vec::new(),
     };
     poll_fn(|cx| driver.poll(cx)).await;
-    if driver.is_unheard() {
-        return driver.io.cut();
-    }
-    if tokio::time::timeout(limits::GOODBYE_WITHIN, driver.say_goodbye()).await.is_err() {
-        driver.io.cut();
+    if !driver.is_unheard() {
+        let _ = tokio::time::timeout(limits::GOODBYE_WITHIN, driver.say_goodbye()).await;
     }
 }
 
@@ -75,8 +72,12 @@ impl<T> Drop for Driver<T> {
 impl<T> Driver<T> {
     /// Whether the other side seems not to read: what the kernel still holds is to leave no more, for it was called ambiguous.
     fn is_unheard(&self) -> bool {
-        let state = self.link.core.borrow().state();
-        matches!(state, State::Ended(End::Unread | End::PingLost)) || self.link.is_unheard()
+        match self.link.core.borrow().state() {
+            State::Ended(End::Unread | End::PingLost) => true,
+            // It is told why.
+            State::Ended(End::Protocol(..)) => false,
+            _ => self.link.is_unheard(),
+        }
     }
 
     /// Delivers what ended; a connection that is spent takes no more; those who wait for streams are told of free ones.
@@ -92,10 +93,15 @@ impl<T> Driver<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
+impl<T: AsyncRead + AsyncWrite + Linger + Unpin> Driver<T> {
     /// Does what can be done now; ready when the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.link.note_driver(cx);
+        // Its time begins now, not when it was asked for: this thread may have been held up.
+        if let Some(within) = self.link.fence.take() {
+            let until = self.hub.time(Instant::now() + within);
+            self.link.core.borrow_mut().fence(until);
+        }
         loop {
             let now = Instant::now();
             self.write(cx);
@@ -218,6 +224,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             if rest { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
+        self.io.linger();
         let _ = self.io.shutdown().await;
     }
 }

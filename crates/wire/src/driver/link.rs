@@ -20,6 +20,10 @@ pub(super) struct Link {
     gone: Notify,
     /// Requests in a row that were not answered in time.
     unanswered: Cell<u32>,
+    /// It ended before some were answered.
+    left_open: Cell<bool>,
+    /// What was handed over is to be read within this.
+    pub(super) fence: Cell<Option<Duration>>,
     /// It answered something, so that the next one need not wait long.
     proven: Cell<bool>,
 }
@@ -33,6 +37,8 @@ impl Link {
             retired: Cell::new(false),
             gone: Notify::new(),
             unanswered: Cell::new(0),
+            left_open: Cell::new(false),
+            fence: Cell::new(None),
             proven: Cell::new(false),
         }
     }
@@ -40,6 +46,10 @@ impl Link {
     /// Requests that it takes now: none while the kernel takes no bytes.
     pub(super) fn room(&self) -> usize {
         if self.retired.get() || self.marks.blocked.get() { 0 } else { self.core.borrow().room() }
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.core.borrow().state()
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -71,14 +81,14 @@ impl Link {
 
     /// Behind what was handed over goes a PING, which is answered within this, or the connection is cut: see
     /// [`Connection::fence`].
-    pub(super) fn fence(&self, until: Duration) {
-        self.core.borrow_mut().fence(until);
+    pub(super) fn fence(&self, within: Duration) {
+        self.fence.set(Some(within));
         self.wake();
     }
 
-    /// Whether the last requests were not answered in time.
+    /// Whether the last requests were not answered in time, or never.
     pub(super) fn is_unheard(&self) -> bool {
-        self.unanswered.get() > 0
+        self.unanswered.get() > 0 || self.left_open.get()
     }
 
     /// Learns from what ended. A connection on which nothing is answered any more is retired.
@@ -89,6 +99,7 @@ impl Link {
                     self.unanswered.set(0);
                     self.proven.set(true);
                 }
+                Outcome::Ambiguous(Doubt::Ended) => self.left_open.set(true),
                 Outcome::Ambiguous(Doubt::TimedOut) => self.unanswered.set(self.unanswered.get() + 1),
                 _ => {}
             }

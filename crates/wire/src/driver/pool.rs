@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 /// Where a pool connects to.
 #[derive(Clone, Debug)]
@@ -146,10 +145,9 @@ impl Pool {
     /// What was written is read by the other side within this, or not at all: a connection that shows no sign of it is cut, and
     /// what it held ends as not sent, or as ambiguous where that can't be known. For a stop.
     pub fn fence(&self, within: Duration) {
-        let until = self.shared.hub.time(Instant::now() + within);
         let links: Vec<_> = self.shared.links.borrow().iter().filter_map(Weak::upgrade).collect();
         for link in links {
-            link.fence(until);
+            link.fence(within);
         }
     }
 

@@ -6,7 +6,7 @@ use super::limits;
 use super::link::Link;
 use super::pool::Shared;
 use super::socket::Marks;
-use crate::Connection;
+use crate::{Connection, End, State};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -49,7 +49,13 @@ fn open(slot: usize, io: Io, marks: Rc<Marks>, shared: &Rc<Shared>, drivers: &mu
     let core = Connection::new(shared.config.clone(), shared.hub.time(Instant::now()));
     let link = Rc::new(Link::new(core, marks));
     shared.note_link(&link);
-    drivers.spawn_local(drive(Rc::clone(&link), io, Rc::clone(&shared.hub)));
+    let (driven, shared_too) = (Rc::clone(&link), Rc::clone(shared));
+    drivers.spawn_local(async move {
+        drive(Rc::clone(&driven), io, Rc::clone(&shared_too.hub)).await;
+        if let State::Ended(end @ (End::Unread | End::PingLost | End::Protocol(..))) = driven.state() {
+            shared_too.note_trouble(slot, end.to_string());
+        }
+    });
     shared.set(slot, Some(Rc::clone(&link)));
     link
 }

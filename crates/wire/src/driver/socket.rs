@@ -7,7 +7,6 @@ use std::io::Result;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -25,28 +24,28 @@ pub(super) struct Marks {
     pub(super) written: Cell<u64>,
 }
 
-/// A stream that can end at once.
-pub(super) trait Cut {
-    /// When it is dropped, what the kernel holds of it leaves no more.
-    fn cut(&self);
+/// A stream that takes back what has not left when it is dropped, unless it is told to linger.
+pub(super) trait Linger {
+    /// What the kernel holds still leaves when it is dropped.
+    fn linger(&self);
 }
 
-impl Cut for TcpStream {
-    fn cut(&self) {
-        // On a socket that is broken already nothing leaves either.
-        let _ = socket2::SockRef::from(self).set_linger(Some(Duration::ZERO));
+impl Linger for TcpStream {
+    fn linger(&self) {
+        // On a socket that is broken already nothing leaves.
+        let _ = socket2::SockRef::from(self).set_linger(None);
     }
 }
 
-impl<T: Cut> Cut for Socket<T> {
-    fn cut(&self) {
-        self.io.cut();
+impl<T: Linger> Linger for Socket<T> {
+    fn linger(&self) {
+        self.io.linger();
     }
 }
 
-impl<T: Cut> Cut for TlsStream<T> {
-    fn cut(&self) {
-        self.get_ref().0.cut();
+impl<T: Linger> Linger for TlsStream<T> {
+    fn linger(&self) {
+        self.get_ref().0.linger();
     }
 }
 

@@ -171,10 +171,11 @@ fn what_is_not_read_before_the_fence_ends_leaves_no_more() {
 /// What TLS held counts as if it had not been taken, when a fence ends the connection.
 #[test]
 fn what_was_held_until_the_fence_ended_was_not_sent() {
-    for held in [0, 1, 40, 10_000] {
+    for held in 0..200 {
         let mut conn = settled(Config::default());
         submit(&mut conn, 0, 3, 10);
         let (whole, starts) = (conn.output().len(), starts(conn.output()));
+        assert!(whole < 199, "all of it is held at last");
         conn.took(whole);
         conn.fence(NOW + Duration::from_millis(500));
         conn.held(held);
@@ -185,20 +186,39 @@ fn what_was_held_until_the_fence_ended_was_not_sent() {
     }
 }
 
-/// A window that opens later does not let the rest of a push out.
+/// A window that opens in time lets the rest of a push out; one that opens later does not.
 #[test]
-fn a_fence_gives_bodies_up_that_wait_for_a_window() {
-    let mut conn = Connection::new(Config::default(), NOW);
-    conn.receive(&settings(&[(3, 100), (4, 5)]), NOW);
-    flush(&mut conn);
-    submit(&mut conn, 0, 1, 10);
-    flush(&mut conn);
-    conn.fence(NOW + Duration::from_millis(500));
-    let out = flush(&mut conn);
-    assert_eq!(out.iter().map(|f| (f.0, f.2)).collect::<Vec<_>>(), [(RST_STREAM, 1), (PING, 0)]);
-    assert_eq!(done(&mut conn)[0].outcome, Outcome::Ambiguous(Doubt::TimedOut));
-    conn.receive(&number(WINDOW_UPDATE, 0, 1_000), NOW);
-    assert_eq!(conn.output(), b"");
+fn a_fence_gives_bodies_up_that_still_wait_for_a_window_at_its_end() {
+    let until = NOW + Duration::from_millis(500);
+    for opens in [true, false] {
+        let mut conn = Connection::new(Config::default(), NOW);
+        conn.receive(&settings(&[(3, 100), (4, 5)]), NOW);
+        flush(&mut conn);
+        submit(&mut conn, 0, 1, 10);
+        flush(&mut conn);
+        conn.fence(until);
+        let ping = fence_in(&flush(&mut conn));
+        conn.receive(&frame(PING, 1, 0, &ping), NOW);
+        if opens {
+            conn.receive(&number(WINDOW_UPDATE, 1, 1_000), NOW);
+            assert_eq!(flush(&mut conn).iter().map(|f| (f.0, f.1, f.2)).collect::<Vec<_>>(), [(DATA, 1, 1)]);
+        }
+        // What is submitted after it is not its own.
+        submit(&mut conn, 1, 1, 10);
+        flush(&mut conn);
+        conn.tick(until);
+        let out = flush(&mut conn);
+        if opens {
+            assert_eq!((out, done(&mut conn)), (vec![], vec![]));
+        } else {
+            assert_eq!(out.iter().map(|f| (f.0, f.2)).collect::<Vec<_>>(), [(RST_STREAM, 1)]);
+            let ended = done(&mut conn);
+            assert_eq!((ended.len(), &ended[0].outcome), (1, &Outcome::Ambiguous(Doubt::TimedOut)));
+            conn.receive(&number(WINDOW_UPDATE, 1, 1_000), NOW);
+            assert_eq!(conn.output(), b"");
+        }
+        assert_eq!((conn.state(), conn.books().in_flight), (State::Open, if opens { 2 } else { 1 }));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::driver::limits;
 use crate::driver::link::Link;
 use crate::driver::mail::{Mail, full_tag};
 use crate::driver::sending::Ended;
-use crate::driver::socket::{Cut, Marks, Socket};
+use crate::driver::socket::{Linger, Marks, Socket};
 use crate::{Config, Connection, Doubt, Group, Outcome, Request, Template};
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -36,7 +36,7 @@ async fn bench(streams: u32, pipe_bytes: usize) -> (Bench, Peer<DuplexStream>) {
 }
 
 /// The same, with something like TLS between the connection and its socket.
-async fn bench_over<T: AsyncRead + AsyncWrite + Cut + Unpin + 'static>(
+async fn bench_over<T: AsyncRead + AsyncWrite + Linger + Unpin + 'static>(
     streams: u32,
     pipe_bytes: usize,
     tls: impl FnOnce(Socket<DuplexStream>) -> T,
@@ -83,8 +83,8 @@ impl Bench {
     }
 }
 
-impl Cut for DuplexStream {
-    fn cut(&self) {}
+impl Linger for DuplexStream {
+    fn linger(&self) {}
 }
 
 async fn local(test: impl Future<Output = ()>) {
@@ -253,8 +253,8 @@ struct BreaksHalfWay {
     writes: usize,
 }
 
-impl Cut for BreaksHalfWay {
-    fn cut(&self) {}
+impl Linger for BreaksHalfWay {
+    fn linger(&self) {}
 }
 
 impl AsyncRead for BreaksHalfWay {
@@ -306,6 +306,80 @@ async fn of_a_write_that_failed_half_way_nobody_says_that_it_was_not_sent() {
             let unsent = ended.iter().filter(|e| matches!(e.outcome, Outcome::NotSent)).count();
             assert_eq!((doubtful, unsent), if ambiguous { (10, 0) } else { (0, 10) }, "{writes} bytes left");
             assert!(bench.balances());
+        })
+        .await;
+    }
+}
+
+/// Takes everything, as TLS does, and passes on so many bytes.
+struct Holds {
+    socket: Socket<DuplexStream>,
+    passes: Rc<Cell<usize>>,
+    held: Vec<u8>,
+}
+
+impl Linger for Holds {
+    fn linger(&self) {}
+}
+
+impl AsyncRead for Holds {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, to)
+    }
+}
+
+impl AsyncWrite for Holds {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.held.extend_from_slice(bytes);
+        self.poll_flush(cx).is_ready();
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let this = self.get_mut();
+        let part = this.passes.get().min(this.held.len());
+        if part > 0 {
+            let out: Vec<u8> = this.held.drain(..part).collect();
+            assert!(
+                matches!(Pin::new(&mut this.socket).poll_write(cx, &out), Poll::Ready(Ok(n)) if n == part)
+            );
+            this.passes.set(this.passes.get() - part);
+        }
+        if this.held.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_tls_held_when_a_fence_ended_was_not_sent() {
+    // Of ten requests: nothing left, a byte, all but a byte.
+    for (less, ambiguous) in [(None, 0), (Some(usize::MAX), 1), (Some(1), 10)] {
+        local(async {
+            let passes = Rc::new(Cell::new(usize::MAX));
+            let tls = |socket| Holds { socket, passes: Rc::clone(&passes), held: Vec::new() };
+            let (bench, _peer) = bench_over(100, 1 << 20, tls).await;
+            bench.until(|b| b.link.waiting_bytes() == 0).await;
+            assert_eq!(bench.submit(10, b"{}"), 10);
+            let all = bench.link.waiting_bytes();
+            passes.set(less.map_or(0, |less| all.saturating_sub(less).max(1)));
+            let start = Instant::now();
+            bench.link.fence(Duration::from_millis(500));
+            let ended = bench.settled().await;
+            assert_eq!(start.elapsed(), Duration::from_millis(500));
+            let doubtful = ended.iter().filter(|e| matches!(e.outcome, Outcome::Ambiguous(_))).count();
+            let unsent = ended.iter().filter(|e| matches!(e.outcome, Outcome::NotSent)).count();
+            assert_eq!((doubtful, unsent), (ambiguous, 10 - ambiguous), "{less:?}");
         })
         .await;
     }

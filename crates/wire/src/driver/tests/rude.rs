@@ -236,6 +236,42 @@ async fn who_stops_reading_gets_nothing_more_after_a_fence() {
     .await;
 }
 
+/// What was written and never answered does not leave when its pool closes.
+#[tokio::test]
+async fn who_stops_reading_gets_nothing_more_after_a_pool_has_closed() {
+    local(async {
+        let server = Server::new().await;
+        let settings = Config { streams_max: 65_536, out_bytes_max: 16 * 1024, ..Config::default() };
+        let pool = pool_of(&server, settings);
+        let serve = async {
+            let mut peer = server.accept(1_000_000).await;
+            peer.request().await.unwrap();
+            peer
+        };
+        let (asked, closing) = (Cell::new(0), Notify::new());
+        let close = async {
+            closing.notified().await;
+            pool.close().await;
+        };
+        let may_write = || {
+            asked.set(asked.get() + 1);
+            if asked.get() == 12 {
+                closing.notify_one();
+            }
+            asked.get() < 12
+        };
+        let (mut peer, ended, ()) = tokio::join!(serve, send(&pool, 60_000, &may_write, PATIENCE), close);
+        let tally = tally(&ended);
+        let doubt = tally[&format!("{:?}", Outcome::Ambiguous(Doubt::Ended))];
+        let mut read = 1;
+        while peer.request().await.is_some() {
+            read += 1;
+        }
+        assert!(read < doubt, "{read} of {doubt}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn silence_ends_in_doubt_and_waiting_ends_unsent() {
     local(async {
