@@ -67,3 +67,47 @@ async fn the_end_of_a_build_is_an_entry_by_the_builder() {
     );
     assert_eq!(entry.campaign, Some(stage.id));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_report_says_who_did_what_or_that_it_cannot_be_read() {
+    let stage = Stage::armed(10).await;
+    stage.control.press(&who("mia"), stage.id).await.unwrap();
+    stage.control.flush_audit().await;
+    let trail = stage.control.report(stage.id).await.unwrap().trail;
+    let said: Vec<_> = trail.entries.iter().rev().map(|e| (e.by.as_str(), e.action.as_str())).collect();
+    let wanted = [
+        ("engineer", "campaign.create"),
+        ("engineer", "campaign.upload"),
+        ("sre", "campaign.arm"),
+        ("mia", "campaign.press"),
+    ];
+    assert_eq!((said, trail.cut, trail.unreadable), (wanted.to_vec(), None, None));
+    stage.parts.faults.down(Call::AuditList, true);
+    let report = stage.control.report(stage.id).await.unwrap();
+    assert_eq!((report.books.devices, report.trail.entries), (10, vec![]));
+    assert!(report.trail.unreadable.unwrap().contains("ask for the report again"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_trail_is_cut_and_says_so() {
+    let stage = Stage::ready(10).await;
+    let other = stage.control.clone_campaign(&who("e"), stage.id, None).await.unwrap().id;
+    stage.control.flush_audit().await;
+    let noise = async |id, n: usize| {
+        for _ in 0..n {
+            stage.control.audit(&who("x"), "campaign.press", Some(id), "armed already".to_owned());
+            stage.control.flush_audit().await;
+        }
+    };
+    // What lies behind a thousand entries of others is found.
+    noise(other, 1_200).await;
+    let (entries, older) = stage.control.trail_of(stage.id, 100).await.unwrap();
+    assert_eq!((entries.len(), older), (2, false));
+    assert_eq!(stage.control.trail_of(stage.id, 1).await.unwrap().1, true);
+    noise(stage.id, 2_000).await;
+    let trail = stage.control.report(stage.id).await.unwrap().trail;
+    assert_eq!(trail.entries.len(), 2_000);
+    assert!(trail.cut.unwrap().starts_with("the newest 2000 entries: older ones"));
+    noise(other, 10_000).await;
+    assert_eq!(stage.control.trail_of(stage.id, 100).await.unwrap(), (vec![], true));
+}
