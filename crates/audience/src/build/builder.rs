@@ -156,10 +156,10 @@ impl Builder {
         campaign: &Campaign,
         decide: impl Fn(&Campaign) -> Decision,
     ) -> Result<bool, PortError> {
-        let (mut tried, mut lost): (Option<Campaign>, Option<PortError>) = (None, None);
+        let (mut tried, mut lost): (Option<Box<Campaign>>, Option<PortError>) = (None, None);
         for _ in 0..CONFLICTS_MAX {
             let Some(now) = self.backend.campaigns.get(campaign.id).await? else { return Ok(false) };
-            if tried.is_some_and(|tried| tried == now) {
+            if tried.is_some_and(|tried| *tried == now) {
                 // Only the answer was lost. Nobody else writes this: it names its holder, or a snapshot of this moment.
                 return Ok(true);
             }
@@ -176,7 +176,7 @@ impl Builder {
                 Ok(Written::Conflict) => {}
                 Err(error) => lost = Some(error),
             }
-            tried = Some(*next);
+            tried = Some(next);
         }
         let why = "its record is being changed all the time".to_owned();
         Err(PortError::Unavailable { what: "the campaign", why })
