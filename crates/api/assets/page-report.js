@@ -1,10 +1,10 @@
 // The report after the action: a page to read, to print, and to take along as JSON or CSV.
 
-import { h, icon } from './dom.js';
+import { action, h, icon, put } from './dom.js';
 import { get, of } from './api.js';
 import { full, number, percent, took, clock } from './clock.js';
 import { show } from './shell.js';
-import { who } from './session.js';
+import { who, whyNot } from './session.js';
 import { gateway, outcome, DROPPED, STATES, plural } from './words.js';
 import { histogram, perSecond } from './charts.js';
 import { historyList, entriesOf } from './history.js';
@@ -42,15 +42,32 @@ function outcomes(books) {
     h('tfoot', {}, h('tr', {}, h('th', { scope: 'row' }, 'Devices'), gateways.map((g) => num(Object.values(books.by_outcome[g]).reduce((a, b) => a + b, 0))), num(books.devices), h('td', { class: 'num' }, ''))));
 }
 
-function late(books, lateMs) {
+function late(books, lateMs, id) {
   const { late: l } = books;
   if (l.devices === 0) return h('p', {}, `Nobody was later than ${took(lateMs)} after the press.`);
   const why = [[l.waited_on_queue, 'their batch waited on a queue'], [l.tried_again, 'they were tried again'], [l.slow_gateway, 'the answer took that long']].filter(([n]) => n > 0);
   return [h('p', {}, `${number(l.devices)} ${plural(l.devices, 'device was', 'devices were')} later than ${took(lateMs)}:`),
     h('ul', {}, why.map(([n, words]) => h('li', {}, `${number(n)}: ${words}`))),
-    h('details', {}, h('summary', {}, `The first ${number(l.examples.length)}`), h('table', { class: 'table' },
-      h('thead', {}, h('tr', {}, ['Shard', 'Batch', 'Place', 'From the press', 'Why'].map((name) => h('th', { scope: 'col' }, name)))),
-      h('tbody', {}, l.examples.map((one) => h('tr', {}, [one.batch.shard, one.batch.number, one.place, took(one.ms), one.why].map((cell) => h('td', {}, String(cell))))))))];
+    latest(l.examples, id)];
+}
+
+/** The latest devices by name, read when somebody wants to see them who may. */
+function latest(examples, id) {
+  const node = h('div', {});
+  const draw = (rows, ...more) => void put(node, h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Late' }, lateTable(rows)), more);
+  const read = async () => draw((await get(of(id, '/late'), { timeout: 60000 })).latest);
+  const details = h('details', {}, h('summary', {}, `The latest ${number(examples.length)}`), node);
+  const why = whyNot('read_users');
+  draw(examples, why ? h('p', { class: 'quiet small' }, `Seeing who they are ${why}.`) : h('p', { class: 'quiet small' }, 'Reading who they are …'));
+  if (!why) details.addEventListener('toggle', () => read().catch((error) => draw(examples, h('p', { class: 'fault' }, error.message), action('Try again', read))), { once: true });
+  return details;
+}
+
+function lateTable(rows) {
+  const place = (one) => `${one.batch.shard} / ${one.batch.number} / ${one.place}`;
+  const cells = (one) => [one.user ?? '–', took(one.ms), one.why, place(one)];
+  return h('table', { class: 'table' }, h('thead', {}, h('tr', {}, ['User', 'From the press', 'Why', 'Shard / batch / place'].map((name) => h('th', { scope: 'col' }, name)))),
+    h('tbody', {}, rows.map((one) => h('tr', {}, cells(one).map((cell) => h('td', {}, cell))))));
 }
 
 function slowest(workers) {
@@ -81,8 +98,17 @@ function withoutGaps(counts) {
   return pairs;
 }
 
+/** The trail, or, where it could not be read, the plain word and another try. */
+function whoDidWhat({ entries, cut, unreadable }, id) {
+  if (!unreadable) return [historyList(entries), cut && h('p', { class: 'quiet' }, `These are ${cut}.`)];
+  const node = h('div', {});
+  const again = action('Try again', async () => void put(node, historyList(await entriesOf(id))), { busy: 'Reading …' });
+  again.classList.add('no-print');
+  return put(node, h('p', { class: 'fault' }, 'Who did what could not be read, so nothing stands here. It is in the audit trail all the same.'), again);
+}
+
 export async function reportPage(id, settings) {
-  const [report, trail] = await Promise.all([get(of(id, '/report'), { timeout: 120000 }), entriesOf(id).catch(() => [])]);
+  const report = await get(of(id, '/report'), { timeout: 120000 });
   const { campaign: c, books } = report;
   const bars = h('figure', { class: 'bars' });
   perSecond(bars, withoutGaps(report.per_second), c.pressed?.at);
@@ -100,10 +126,10 @@ export async function reportPage(id, settings) {
     section('Outcomes', h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Outcomes' }, outcomes(books)),
       h('p', { class: 'quiet small' }, 'Accepted means that Apple or Google took it. Whether a phone showed it, nobody knows.'),
       books.doubled_at_most > 0 && h('p', {}, `At most ${number(books.doubled_at_most)} devices may have got it twice.`)),
-    section('Late', late(books, settings.late_ms)),
+    section('Late', late(books, settings.late_ms, c.id)),
     section('Timeline', h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Timeline' }, timeline(c))),
     section('Audience', h('p', {}, `${number(report.users)} people of ${number(report.uploaded)} on the list.`),
       dropped.length > 0 && h('ul', {}, dropped.map(([reason, n]) => h('li', {}, `${number(n)}: ${DROPPED[reason] ?? reason}`)))),
     section('Slowest workers', h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Slowest workers' }, slowest(report.workers))),
-    section('Who did what', historyList(trail)));
+    section('Who did what', whoDidWhat(report.trail, c.id)));
 }

@@ -42,7 +42,7 @@ export const OUTCOMES = {
 export const outcome = (name) => OUTCOMES[name] ?? name;
 
 const ACTIONS = {
-  create: 'created it', clone: 'made it from a copy', edit: 'edited it', upload: 'uploaded an audience', arm: 'armed it',
+  create: 'created it', clone: 'made it from a copy', edit: 'edited it', upload: 'uploaded an audience', build: 'ended the build', arm_first: 'wants it armed: one more must arm it', arm: 'armed it',
   disarm: 'disarmed it', press: 'pressed', canary: 'sent a canary', abort: 'asked to stop', resume: 'resumed',
   override: 'overrode a check', settle: 'counted it', write_back: 'tidied up', test: 'tested it',
 };

@@ -38,7 +38,7 @@ async fn start(context: &Context<ApiSettings>) -> anyhow::Result<()> {
     };
     context.spawn("http", joined);
     context.spawn("reconciler", Arc::clone(&control).run_reconciler(shutdown.clone()));
-    context.spawn("snapshot builder", run_builder(backend, clock, shutdown.clone()));
+    context.spawn("snapshot builder", run_builder(backend, clock, control.notes_builds(), shutdown.clone()));
     context.at_end(async move { control.flush_audit().await });
     Ok(())
 }

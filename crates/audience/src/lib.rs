@@ -16,7 +16,7 @@ mod text;
 pub mod timestamp;
 pub mod users;
 
-pub use build::{BuildError, BuildJob, Builder, Stepped, build, run_builder, try_take};
+pub use build::{BuildError, BuildJob, Builder, OnSettled, Stepped, build, run_builder, try_take};
 pub use encoding::Encoding;
 pub use fault::{BadLine, ListError};
 pub use users::{UploadCheck, UploadFacts};

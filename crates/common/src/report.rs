@@ -1,10 +1,15 @@
 //! The books: what the ledger says of every device, added up. Each term is counted by itself; none is what is left over.
 
+mod late;
+
+pub use late::{LATE_NAMED, Late, LateDevice};
+
 use crate::ids::{BatchKey, ShardNo};
 use crate::ledger::{BatchRecord, ShardRecord};
 use crate::limits::LATE_MS;
 use crate::outcome::{Class, Outcome};
 use crate::time::UnixMs;
+use late::Latest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -101,34 +106,6 @@ pub struct Times {
     pub mean_ms: Option<i64>,
 }
 
-/// Who was later than 5 s, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Late {
-    /// Devices.
-    pub devices: u64,
-    /// Because their batch was claimed late: it waited on a queue.
-    pub waited_on_queue: u64,
-    /// Because their batch was claimed again after a lapsed claim or a retry.
-    pub tried_again: u64,
-    /// Because the gateway (or our connection to it) took that long.
-    pub slow_gateway: u64,
-    /// The first hundred, each with its batch and time.
-    pub examples: Vec<LateDevice>,
-}
-
-/// One late device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LateDevice {
-    /// Its batch.
-    pub batch: BatchKey,
-    /// Its place in it.
-    pub place: u16,
-    /// Milliseconds from the press.
-    pub ms: i64,
-    /// The reason, in words.
-    pub why: String,
-}
-
 /// Adds records up.
 #[derive(Debug)]
 pub struct BooksBuilder {
@@ -140,6 +117,7 @@ pub struct BooksBuilder {
     expanded: Counts,
     claimed: Counts,
     completed: Counts,
+    latest: Latest,
 }
 
 /// How many, by millisecond from the press.
@@ -183,7 +161,8 @@ impl BooksBuilder {
         let none = Counts::default;
         let (accepted, dispatched, expanded, claimed, completed) = (none(), none(), none(), none(), none());
         let books = Books::default();
-        Self { books, pressed_at, stopped, accepted, dispatched, expanded, claimed, completed }
+        let latest = Latest::default();
+        Self { books, pressed_at, stopped, accepted, dispatched, expanded, claimed, completed, latest }
     }
 
     /// Adds one shard's record.
@@ -283,10 +262,7 @@ impl BooksBuilder {
             (&mut late.slow_gateway, "the gateway's answer took that long")
         };
         *reason += 1;
-        if late.examples.len() < 100 {
-            let place = u16::try_from(place).unwrap_or(u16::MAX);
-            late.examples.push(LateDevice { batch: key, place, ms, why: why.to_owned() });
-        }
+        self.latest.add(ms, key, u16::try_from(place).unwrap_or(u16::MAX), why);
     }
 
     /// The books.
@@ -294,6 +270,7 @@ impl BooksBuilder {
     pub fn finish(mut self) -> Books {
         let Passed { times, by_ms } = self.accepted.passed();
         (self.books.times, self.books.accepted_by_ms) = (times, by_ms);
+        self.books.late.examples = self.latest.named();
         self.books.steps = Steps {
             dispatched: self.dispatched.passed(),
             expanded: self.expanded.passed(),

@@ -9,6 +9,7 @@ mod counted;
 mod dispatch;
 mod error;
 mod figures;
+mod late;
 mod leave;
 mod measure;
 mod once;
@@ -22,10 +23,12 @@ mod scale;
 mod status;
 mod test_send;
 mod testers;
+mod trail;
 
 pub use arm::ArmRequest;
 pub use error::ControlError;
 pub use figures::{WorkerFigures, about_ms};
+pub use late::{LateUser, LateUsers, unnamed};
 pub use leave::Leave;
 pub use once::OnceKey;
 pub use operations::Edit;
@@ -38,6 +41,7 @@ pub use scale::{ScaleRequest, Scaled};
 pub use status::{Report, Status, Tally};
 pub use test_send::{DeviceReport, RenderedText, TestReport, TestRequest, TestState};
 pub use testers::{TesterView, TestersBrief, TestersView};
+pub use trail::WhoDidWhat;
 
 use common::ports::{Backend, Scaling};
 use common::time::Clock;
@@ -75,7 +79,7 @@ pub struct Control {
     /// One dispatch at a time in this process: concurrent presses wait for the first and find nothing left to do.
     pub(crate) dispatching: tokio::sync::Mutex<()>,
     pub(crate) reconciling: reconcile::Memory,
-    pub(crate) auditing: Arc<tokio::sync::Semaphore>,
+    pub(crate) trail: trail::Trail,
     /// Whoever starts and stops the workers' tasks, where somebody does.
     pub(crate) scaling: Option<Arc<dyn Scaling>>,
     pub(crate) counted: counted::Counted,
@@ -103,11 +107,11 @@ impl Control {
         scaling: Option<Arc<dyn Scaling>>,
     ) -> Arc<Self> {
         Arc::new(Self {
+            trail: trail::Trail::new(Arc::clone(&backend.audit), Arc::clone(&clock)),
             backend,
             clock,
             dispatching: tokio::sync::Mutex::new(()),
             reconciling: reconcile::Memory::default(),
-            auditing: Arc::new(tokio::sync::Semaphore::new(operations::AUDITS_MAX as usize)),
             scaling,
             counted: counted::Counted::default(),
             scaled_at: std::sync::Mutex::default(),

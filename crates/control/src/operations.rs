@@ -1,20 +1,15 @@
 //! Creating, reading, editing, cloning, and the loop that every change goes through.
 
 use crate::{Control, ControlError, Who};
-use common::audit::AuditEntry;
 use common::campaign::{Campaign, Decision, Options, Stamp, State, Upload};
 use common::content::Content;
 use common::device::BadField;
 use common::ids::CampaignId;
 use common::ports::Written;
 use std::sync::{Arc, Mutex, PoisonError};
-use telemetry::metrics::AUDIT_LOST;
 
 /// How often a change is tried against a record that others keep changing.
 const TRIES: usize = 50;
-
-/// Audit entries on their way at once.
-pub(crate) const AUDITS_MAX: u32 = 1_024;
 
 /// What an edit changes; `None` leaves it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -279,37 +274,6 @@ impl Control {
             }
         }
         Err(ControlError::Busy)
-    }
-
-    /// Writes an audit entry in the background: never in the way of a press. Bounded: when the table does not answer for
-    /// long, entries are lost, loudly.
-    pub fn audit(self: &Arc<Self>, who: &Who, action: &str, campaign: Option<CampaignId>, result: String) {
-        let (by, from) = (who.name.clone(), who.from.clone());
-        let entry =
-            AuditEntry { at: self.clock.now(), by, from, action: action.to_owned(), campaign, result };
-        let Ok(permit) = Arc::clone(&self.auditing).try_acquire_owned() else {
-            AUDIT_LOST.one(());
-            tracing::error!(
-                action = entry.action,
-                by = entry.by,
-                "audit entry lost: the table does not answer"
-            );
-            return;
-        };
-        let this = Arc::clone(self);
-        tokio::spawn(async move {
-            let _permit = permit;
-            if let Err(error) = this.backend.audit.append(&entry).await {
-                AUDIT_LOST.one(());
-                tracing::error!(%error, action = entry.action, by = entry.by, "audit entry was not written");
-            }
-        });
-    }
-
-    /// Waits until every audit entry so far is written: before the process ends.
-    pub async fn flush_audit(&self) {
-        // Fails only when the semaphore is closed, which nobody does.
-        let _ = self.auditing.acquire_many(AUDITS_MAX).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people look at: live figures ("so far", from the workers' counter rows) and the report (exact, from the ledger).
 
 use crate::figures::{self, WorkerFigures};
-use crate::{Control, ControlError};
+use crate::{Control, ControlError, WhoDidWhat};
 use common::campaign::{Campaign, State};
 use common::fleet::{CounterRow, WorkerRow};
 use common::ids::CampaignId;
@@ -129,6 +129,14 @@ pub struct Report {
     /// The push workers that counted anything, slowest first, from their counters.
     #[serde(default)]
     pub workers: Vec<WorkerFigures>,
+    /// Who did what to it.
+    #[serde(default)]
+    pub trail: WhoDidWhat,
+}
+
+fn no_report(campaign: &Campaign) -> ControlError {
+    let name = &campaign.name;
+    ControlError::NotFound(format!("`{name}` has no snapshot yet, so there is nothing to report"))
 }
 
 fn pair(depth: Depth) -> (u64, u64) {
@@ -178,16 +186,8 @@ impl Control {
     /// When there is no such campaign, or nothing of it was ever sent.
     pub async fn report(&self, id: CampaignId) -> Result<Report, ControlError> {
         let campaign = self.get(id).await?;
-        let Some(snapshot) = campaign.snapshot.clone() else {
-            return Err(ControlError::NotFound(format!(
-                "`{}` has no snapshot yet, so there is nothing to report",
-                campaign.name
-            )));
-        };
-        let books = match (&campaign.books, campaign.state) {
-            (Some(books), State::Done | State::Stopped) => books.clone(),
-            _ => self.read_books(&campaign, false).await?.books,
-        };
+        let books = self.books(&campaign).await?;
+        let Some(snapshot) = campaign.snapshot.clone() else { return Err(no_report(&campaign)) };
         let rows = self.rows(&campaign).await?;
         let tally = Tally::of(&rows);
         Ok(Report {
@@ -200,8 +200,20 @@ impl Control {
             fifo_envelopes: tally.fifo_envelopes,
             per_second: tally.per_second,
             workers: figures::slowest(&rows),
+            trail: self.who_did_what(id).await,
             campaign,
         })
+    }
+
+    /// The books as they were closed; while sending, as the ledger has them now.
+    pub(crate) async fn books(&self, campaign: &Campaign) -> Result<Books, ControlError> {
+        if campaign.snapshot.is_none() {
+            return Err(no_report(campaign));
+        }
+        match (&campaign.books, campaign.state) {
+            (Some(books), State::Done | State::Stopped) => Ok(books.clone()),
+            _ => Ok(self.read_books(campaign, false).await?.books),
+        }
     }
 
     /// Live workers' heartbeat rows.

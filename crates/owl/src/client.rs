@@ -65,6 +65,18 @@ impl Client {
         }
     }
 
+    /// Reads a file.
+    pub(crate) fn bytes(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        let call = self.signed(self.agent.get(self.url(path))).call();
+        match call {
+            Ok(mut response) if response.status().is_success() => {
+                let body = response.body_mut().with_config().limit(1 << 30).read_to_vec();
+                body.context("the answer broke off")
+            }
+            refused => Err(self.answer::<Value>(refused).err().unwrap_or_else(|| anyhow!("no file"))),
+        }
+    }
+
     /// Does something; the body is JSON.
     pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         let call = self.signed(self.agent.post(self.url(path))).send_json(body);

@@ -227,6 +227,6 @@ pub struct Late {
     pub tried_again: u64,
     /// The gateway took that long.
     pub slow_gateway: u64,
-    /// The first ones: shard/batch, time, and why.
+    /// The latest: shard/batch, time, and why.
     pub examples: Vec<String>,
 }

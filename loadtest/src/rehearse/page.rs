@@ -236,7 +236,7 @@ fn late(out: &mut String, p: &Pressed) {
     }
     let _ = write!(
         out,
-        "<h3>Late</h3><p>{} devices were accepted later than five seconds after the press: {} because their batch waited on a queue, {} because it was tried again, {} because the gateway took that long.</p><details><summary>The first ones</summary><ul>",
+        "<h3>Late</h3><p>{} devices were accepted later than five seconds after the press: {} because their batch waited on a queue, {} because it was tried again, {} because the gateway took that long.</p><details><summary>The latest</summary><ul>",
         count(l.devices),
         count(l.waited_on_queue),
         count(l.tried_again),

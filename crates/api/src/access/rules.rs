@@ -102,6 +102,7 @@ pub const RULES: &[Rule] = &[
     get("/v1/campaigns/{id}/live", "read", ANY),
     get("/v1/campaigns/{id}/preview", "read", ANY),
     get("/v1/campaigns/{id}/report", "read", ANY),
+    get("/v1/campaigns/{id}/late", "read_users", USERS),
     get("/v1/campaigns/{id}/receipts/{user}", "read_users", USERS),
     get("/v1/campaigns/{id}/snapshot", "read", ANY),
     get("/v1/campaigns/{id}/snapshot/shards/{shard}/batches/{batch}", "read_users", USERS),
@@ -128,6 +129,11 @@ pub const RULES: &[Rule] = &[
     get("/v1/webhooks/{id}/deliveries", "webhooks", WEBHOOKS),
     on("POST", "/v1/webhooks/{id}/test", "webhooks", WEBHOOKS),
 ];
+
+/// Whether this role may see users' ids, where some of an answer is for everybody.
+pub(crate) fn reads_users(role: Role) -> bool {
+    USERS.role(role)
+}
 
 impl Lets {
     /// Whether a token of this role is let in.

@@ -3,6 +3,7 @@
 use super::actions::check_percent;
 use super::{Limit, spawned};
 use crate::Shared;
+use crate::access::rules::reads_users;
 use crate::access::{Identity, ended, loud};
 use crate::extract::{Caller, Id, Json, Params, User};
 use crate::guard;
@@ -15,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use common::access::TokenId;
 use common::campaign::Campaign;
 use common::fleet::Expected;
-use control::{Edit, OnceKey, Preflight, Status, UserReceipt};
+use control::{Edit, LateUser, LateUsers, OnceKey, Preflight, Report, Status, UserReceipt, unnamed};
 use futures::StreamExt;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -145,13 +146,28 @@ enum Format {
 pub(crate) async fn report(
     State(app): Shared,
     Id(id): Id,
+    Extension(Identity(record)): Extension<Identity>,
     Params(query): Params<ReportQuery>,
 ) -> Result<Response, Problem> {
     let report = app.control.report(id).await?;
-    Ok(match query.format {
-        Format::Json => axum::Json(report).into_response(),
-        Format::Csv => super::report_csv::answer(&report),
+    if matches!(query.format, Format::Json) {
+        return Ok(axum::Json(report).into_response());
+    }
+    let late =
+        if reads_users(record.role) { late_users(&app, &report).await } else { unnamed(&report.books) };
+    Ok(super::report_csv::answer(&report, &late))
+}
+
+/// A report is worth having without the names.
+async fn late_users(app: &crate::App, report: &Report) -> Vec<LateUser> {
+    app.control.late_users(&report.campaign, &report.books).await.unwrap_or_else(|error| {
+        tracing::warn!(campaign = %report.campaign.id, %error, "late users are not named");
+        unnamed(&report.books)
     })
+}
+
+pub(crate) async fn late(State(app): Shared, Id(id): Id) -> Answer<LateUsers> {
+    Ok(axum::Json(app.control.late(id).await?))
 }
 
 pub(crate) async fn receipts(State(app): Shared, Id(id): Id, User(user): User) -> Answer<UserReceipt> {

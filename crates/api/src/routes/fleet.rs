@@ -54,28 +54,15 @@ pub(crate) struct Trail {
     campaign: Option<CampaignId>,
 }
 
-/// Entries of one campaign are looked for among so many of the newest: first among few, since they are mostly there.
-const TRAIL_SEARCHED: [usize; 2] = [1_000, 10_000];
-
 pub(crate) async fn audit(
     State(app): Shared,
     Params(wanted): Params<Trail>,
 ) -> Result<Json<AuditList>, Problem> {
     let limit = Limit { limit: wanted.limit }.or(100, 1_000)?;
-    let trail = &app.control.backend().audit;
-    let Some(id) = wanted.campaign else {
-        return Ok(Json(AuditList { entries: trail.list(limit).await? }));
+    let entries = match wanted.campaign {
+        Some(id) => app.control.trail_of(id, limit).await?.0,
+        None => app.control.backend().audit.list(limit).await?,
     };
-    let mut entries = Vec::new();
-    for searched in TRAIL_SEARCHED {
-        entries = trail.list(searched).await?;
-        let all = entries.len() < searched;
-        entries.retain(|entry| entry.campaign == Some(id));
-        if all || entries.len() >= limit {
-            break;
-        }
-    }
-    entries.truncate(limit);
     Ok(Json(AuditList { entries }))
 }
 

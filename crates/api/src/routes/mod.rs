@@ -85,6 +85,7 @@ fn uploads() -> Routes {
 fn heavy() -> Routes {
     Routes::new()
         .route("/v1/campaigns/{id}/report", get(campaigns::report))
+        .route("/v1/campaigns/{id}/late", get(campaigns::late))
         .route("/v1/campaigns/{id}/receipts/{user}", get(campaigns::receipts))
         .route("/v1/campaigns/{id}/snapshot", get(snapshot::summary))
         .route("/v1/campaigns/{id}/snapshot/shards/{shard}/batches/{batch}", get(snapshot::batch))

@@ -2,7 +2,8 @@
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use control::Report;
+use common::limits::LATE_MS;
+use control::{LateUser, Report};
 use std::fmt::{Display, Write};
 
 /// Rows of `section,gateway,name,value`.
@@ -37,14 +38,14 @@ fn cell(text: &str) -> String {
 }
 
 /// The report as a file to keep.
-pub(super) fn answer(report: &Report) -> Response {
+pub(super) fn answer(report: &Report, late: &[LateUser]) -> Response {
     let name = format!("attachment; filename=\"report-{}.csv\"", report.campaign.id);
     let headers =
         [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
-    (headers, text(report)).into_response()
+    (headers, text(report, late)).into_response()
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report, late: &[LateUser]) -> String {
     // Excel takes a file for another encoding unless it begins like this.
     let mut rows = Rows("\u{feff}section,gateway,name,value\r\n".to_owned());
     let (c, books) = (&report.campaign, &report.books);
@@ -82,6 +83,8 @@ fn text(report: &Report) -> String {
         }
     }
     times(&mut rows, report);
+    late_devices(&mut rows, late);
+    who_did_what(&mut rows, report);
     rows.0
 }
 
@@ -113,6 +116,41 @@ fn timeline(rows: &mut Rows, report: &Report) {
     }
     if let Some(at) = c.done_at {
         stamp("done", "", at);
+    }
+}
+
+/// The latest, latest first. Without their users for whoever may not see these.
+fn late_devices(rows: &mut Rows, late: &[LateUser]) {
+    for one in late {
+        // Not with slashes: a spreadsheet takes that for a date.
+        let (shard, batch) = (one.batch.shard, one.batch.number);
+        let (gateway, at) = (
+            one.gateway.as_deref().unwrap_or_default(),
+            format!("shard {shard} batch {batch} place {}", one.place),
+        );
+        rows.row(
+            "late_device",
+            gateway,
+            &at,
+            &format!("accepted {} ms after the press, {} ms late", one.ms, one.ms - LATE_MS),
+        );
+        if let Some(user) = &one.user {
+            rows.row("late_device_user", gateway, &at, user);
+        }
+        rows.row("late_device_why", gateway, &at, &one.why);
+    }
+}
+
+fn who_did_what(rows: &mut Rows, report: &Report) {
+    for (check, reason) in report.campaign.armed.iter().flat_map(|armed| &armed.overrides) {
+        rows.row("overridden", "", check, reason);
+    }
+    let trail = &report.trail;
+    rows.maybe("who_did_what", "unreadable", trail.unreadable.as_ref());
+    rows.maybe("who_did_what", "cut", trail.cut.as_ref());
+    for entry in &trail.entries {
+        let (at, by, from, result) = (entry.at.rfc3339(), &entry.by, &entry.from, &entry.result);
+        rows.row("who_did_what", "", &entry.action, &format!("{at} {by} from {from}: {result}"));
     }
 }
 

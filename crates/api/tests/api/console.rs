@@ -1,10 +1,15 @@
 //! The console's files and headers, live figures as events, the report as CSV.
 
 use super::client::{ADMIN_NAME, Ask, Reply};
-use super::fixture::{Api, config, start, start_with, with_snapshot};
+use super::fixture::{Api, NOW, config, start, start_with, with_snapshot};
 use api::ApiLimits;
+use common::access::Role;
+use common::audit::AuditEntry;
 use common::campaign::State;
-use common::ids::CampaignId;
+use common::ids::{BatchKey, BatchNo, CampaignId, ShardNo};
+use common::ports::Audit;
+use common::report::{Books, Late, LateDevice};
+use contract::memory::Call;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -158,4 +163,64 @@ async fn the_report_is_there_as_csv() {
     }
     let bad = api.get(format!("/v1/campaigns/{id}/report?format=xml")).await;
     assert_eq!(bad.problem(), (400, "bad_query".to_owned()));
+}
+
+#[tokio::test]
+async fn late_devices_are_in_the_csv_with_users_for_those_who_may_see_them() {
+    let api = start().await;
+    let mut campaign = with_snapshot(&api).await;
+    let batch = BatchKey { shard: ShardNo(0), number: BatchNo(1) };
+    let one = LateDevice { batch, place: 0, ms: 7_312, why: "it was tried again".to_owned() };
+    let late = Late { devices: 1, tried_again: 1, examples: vec![one], ..Late::default() };
+    campaign.books = Some(Books { late, ..Books::default() });
+    campaign.state = State::Done;
+    let id = campaign.id;
+    api.parts.campaigns.poke(campaign);
+    let base = format!("/v1/campaigns/{id}");
+    let by = async |role: Role, path: &str| {
+        api.send(Ask::get(format!("{base}/{path}")).token(&api.token("x", role))).await
+    };
+    let user = api.get(format!("{base}/snapshot/shards/0/batches/1")).await.ok()["users"][0]["user"].clone();
+    let named = by(Role::Marketer, "late").await.ok();
+    let wanted = json!({"devices": 1, "latest": [{"user": user, "gateway": "apns", "batch": {"shard": 0, "number": 1},
+        "place": 0, "ms": 7_312, "why": "it was tried again"}]});
+    assert_eq!(named, wanted);
+    assert_eq!(by(Role::Viewer, "late").await.status, 403);
+    let at = "shard 0 batch 1 place 0";
+    let csv = by(Role::Marketer, "report?format=csv").await.text();
+    let row = format!("late_device_user,apns,{at},{}\r\n", user.as_str().unwrap());
+    assert!(csv.contains(&row) && csv.contains("7312 ms after the press, 2312 ms late"), "{row} in {csv}");
+    let csv = by(Role::Viewer, "report?format=csv").await.text();
+    assert!(csv.contains(&format!("late_device_why,,{at},it was tried again\r\n")), "{csv}");
+    assert!(!csv.contains("late_device_user") && !csv.contains(user.as_str().unwrap()), "{csv}");
+}
+
+#[tokio::test]
+async fn the_report_says_who_did_what_or_that_nobody_can_read_it() {
+    let api = start().await;
+    let id = with_snapshot(&api).await.id;
+    let entry = AuditEntry {
+        at: NOW,
+        by: "sre".to_owned(),
+        from: "10.0.0.7".to_owned(),
+        action: "campaign.override".to_owned(),
+        campaign: Some(id),
+        result: "gateway_quota: raised, this morning".to_owned(),
+    };
+    api.parts.audit.append(&entry).await.unwrap();
+    let path = format!("/v1/campaigns/{id}/report");
+    let json = api.get(&path).await.ok();
+    assert_eq!(json["trail"]["entries"][0], serde_json::to_value(&entry).unwrap());
+    let csv = api.get(format!("{path}?format=csv")).await.text();
+    let at = NOW.rfc3339();
+    let row = format!(
+        "who_did_what,,campaign.override,\"{at} sre from 10.0.0.7: gateway_quota: raised, this morning\"\r\n"
+    );
+    assert!(csv.contains(&row), "{row} in {csv}");
+    api.parts.faults.down(Call::AuditList, true);
+    let json = api.get(&path).await.ok();
+    let why = json["trail"]["unreadable"].as_str().unwrap().to_owned();
+    assert!(json["books"]["devices"].is_u64() && why.contains("ask for the report again"), "{why}");
+    let csv = api.get(format!("{path}?format=csv")).await.text();
+    assert!(csv.contains("who_did_what,,unreadable,") && csv.contains("devices,,pending,"), "{csv}");
 }

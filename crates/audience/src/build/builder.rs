@@ -18,6 +18,9 @@ const LOOKED_AT: usize = 100;
 const CONCURRENCY: usize = 2;
 const CONFLICTS_MAX: usize = 16;
 
+/// Told of the state that a build ended in, in words: once, by the builder whose write it was. Must return quickly.
+pub type OnSettled = Arc<dyn Fn(CampaignId, String) + Send + Sync>;
+
 /// One builder.
 pub struct Builder {
     /// Where everything lies.
@@ -28,6 +31,8 @@ pub struct Builder {
     pub holder: WorkerId,
     /// Shards worked on at a time.
     pub concurrency: usize,
+    /// Told how each build ended.
+    pub on_settled: OnSettled,
 }
 
 impl fmt::Debug for Builder {
@@ -52,8 +57,14 @@ pub enum Stepped {
 }
 
 /// Builds what there is to build, until `shutdown`. A build that is under way then is given back.
-pub async fn run_builder(backend: Backend, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
-    let builder = Builder { backend, clock, holder: WorkerId::random(), concurrency: CONCURRENCY };
+pub async fn run_builder(
+    backend: Backend,
+    clock: Arc<dyn Clock>,
+    on_settled: OnSettled,
+    shutdown: CancellationToken,
+) {
+    let holder = WorkerId::random();
+    let builder = Builder { backend, clock, holder, concurrency: CONCURRENCY, on_settled };
     while !shutdown.is_cancelled() {
         let stepped = tokio::select! {
             stepped = builder.step() => stepped,
@@ -117,8 +128,13 @@ impl Builder {
             }
             Err(e) => {
                 tracing::warn!(campaign = %id, error = %e, "build failed");
-                let written = self.settle(&campaign, |c| c.build_failed(&e.to_string())).await?;
-                Ok(if written { Stepped::Failed(id) } else { Stepped::GivenUp(id) })
+                let why = e.to_string();
+                let written = self.settle(&campaign, |c| c.build_failed(&why)).await?;
+                if !written {
+                    return Ok(Stepped::GivenUp(id));
+                }
+                (self.on_settled)(id, format!("{}; {why}", moved(State::Failed)));
+                Ok(Stepped::Failed(id))
             }
         }
     }
@@ -129,6 +145,8 @@ impl Builder {
             return Ok(Stepped::GivenUp(id));
         }
         tracing::info!(campaign = %id, users, snapshot = %snapshot.id, "snapshot built");
+        let (users, snapshot) = (snapshot.users, snapshot.id.to_string());
+        (self.on_settled)(id, format!("{}; snapshot {snapshot:.12} of {users} users", moved(State::Ready)));
         Ok(Stepped::Built(id))
     }
 
@@ -138,16 +156,27 @@ impl Builder {
         campaign: &Campaign,
         decide: impl Fn(&Campaign) -> Decision,
     ) -> Result<bool, PortError> {
+        let (mut tried, mut lost): (Option<Box<Campaign>>, Option<PortError>) = (None, None);
         for _ in 0..CONFLICTS_MAX {
             let Some(now) = self.backend.campaigns.get(campaign.id).await? else { return Ok(false) };
+            if tried.is_some_and(|tried| *tried == now) {
+                // Only the answer was lost. Nobody else writes this: it names its holder, or a snapshot of this moment.
+                return Ok(true);
+            }
+            if let Some(error) = lost.take() {
+                return Err(error);
+            }
             let mine = now.build.as_ref().is_some_and(|b| b.holder == Some(self.holder));
             if !mine || now.upload != campaign.upload {
                 return Ok(false);
             }
             let Decision::Change(next) = decide(&now) else { return Ok(false) };
-            if self.backend.campaigns.update(&next).await? == Written::Yes {
-                return Ok(true);
+            match self.backend.campaigns.update(&next).await {
+                Ok(Written::Yes) => return Ok(true),
+                Ok(Written::Conflict) => {}
+                Err(error) => lost = Some(error),
             }
+            tried = Some(next);
         }
         let why = "its record is being changed all the time".to_owned();
         Err(PortError::Unavailable { what: "the campaign", why })
@@ -160,6 +189,11 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// Before and after, as the audit trail has it.
+fn moved(to: State) -> String {
+    format!("{} -> {}", State::Building.label(), to.label())
 }
 
 /// The build without a holder.

@@ -17,7 +17,7 @@ mod resolve;
 mod scratch;
 mod write;
 
-pub use builder::{Builder, Stepped, run_builder};
+pub use builder::{Builder, OnSettled, Stepped, run_builder};
 pub use dropped::DroppedLine;
 pub use error::BuildError;
 pub use keeper::{LEASE, RENEW_EVERY, try_take};

@@ -131,11 +131,44 @@ async fn a_build_that_is_put_off_is_free_for_anybody() {
     assert!(matches!(world.builder(2).step().await, Err(PortError::Unavailable { .. })));
 }
 
+/// Also where only the answer was lost, of whichever write.
+#[tokio::test]
+async fn each_end_is_told_once() {
+    for lost in 0..4 {
+        let (world, campaign) = world().await;
+        world.parts.faults.lose_answer(Call::CampaignsUpdate, lost);
+        for holder in [1, 2, 1, 2] {
+            let _ = world.builder(holder).step().await;
+            world.clock.advance(LEASE);
+        }
+        let record = world.record(campaign.id).await;
+        let snapshot = record.snapshot.expect("built").id.to_string();
+        let told = format!("building -> ready; snapshot {snapshot:.12} of 9 users");
+        assert_eq!((record.state, &*world.told.lock().unwrap()), (State::Ready, &vec![told]), "{lost}");
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_fails_is_told_with_its_reason() {
+    let world = World::new();
+    let list = b"name,age\nu1,3\n";
+    let campaign = world.campaign(list, ListFormat::Csv, options(2, 4)).await;
+    assert_eq!(world.builder(1).step().await, Ok(Stepped::Failed(campaign.id)));
+    assert_eq!(world.builder(2).step().await, Ok(Stepped::Idle));
+    let why = world.record(campaign.id).await.failure.unwrap();
+    assert_eq!(*world.told.lock().unwrap(), [format!("building -> failed; {why}")]);
+}
+
 #[tokio::test]
 async fn the_role_builds_until_it_is_told_to_stop() {
     let (world, campaign) = world().await;
     let shutdown = CancellationToken::new();
-    let role = tokio::spawn(run_builder(world.backend.clone(), world.clock.clone(), shutdown.clone()));
+    let role = tokio::spawn(run_builder(
+        world.backend.clone(),
+        world.clock.clone(),
+        world.telling(),
+        shutdown.clone(),
+    ));
     let ready = async {
         while world.record(campaign.id).await.state != State::Ready {
             tokio::task::yield_now().await;

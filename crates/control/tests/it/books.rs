@@ -87,6 +87,38 @@ async fn after_the_deadline_the_rest_is_expired_or_ambiguous() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_latest_are_named_by_their_users() {
+    let stage = Stage::armed(300).await;
+    stage.control.press(&who("m"), stage.id).await.unwrap();
+    let keys = stage.keys();
+    tokio::time::advance(Duration::from_secs(6)).await;
+    for key in &keys {
+        stage.send(*key, Outcome::Accepted).await;
+        tokio::time::advance(Duration::from_millis(100)).await;
+    }
+    let late = stage.control.late(stage.id).await.unwrap();
+    assert_eq!((late.devices, late.latest.len()), (300, 100));
+    assert!(late.latest.is_sorted_by_key(|one| std::cmp::Reverse(one.ms)));
+    // Those of the batch that was sent last, by the names that its shard has.
+    let last = *keys.last().unwrap();
+    let body = stage.shards[usize::from(last.shard.0)].batch(last.number).unwrap();
+    let users: Vec<_> = common::envelope::BatchBody::new(&body).users().map(|u| u.id.to_owned()).collect();
+    let named: Vec<_> = late.latest.iter().take(users.len()).map(|one| one.user.clone().unwrap()).collect();
+    assert_eq!((named, late.latest[0].gateway.as_deref(), late.latest[0].batch), (users, Some("apns"), last));
+    let all: std::collections::BTreeSet<_> =
+        late.latest.iter().map(|one| one.user.clone().unwrap()).collect();
+    assert_eq!(all.len(), 100);
+    // A shard that is gone takes the names of its own with it, and nothing else.
+    let gone =
+        stage.parts.objects.keys().into_iter().find(|k| k.contains(&format!("/shards/{:04}-", last.shard.0)));
+    stage.parts.objects.poke(&gone.unwrap(), Some("x".into()));
+    let late = stage.control.late(stage.id).await.unwrap().latest;
+    let without = |one: &&control::LateUser| one.user.is_none();
+    assert!(late.iter().filter(without).all(|one| one.batch.shard == last.shard) && late[0].user.is_none());
+    assert!(late.iter().any(|one| one.user.is_some()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_damaged_snapshot_is_said_and_changes_nothing() {
     let stage = Stage::armed(40).await;
     stage.control.press(&who("m"), stage.id).await.unwrap();

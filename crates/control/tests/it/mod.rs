@@ -6,3 +6,4 @@ mod scale;
 mod slow;
 mod stage;
 mod test_send;
+mod trail;

@@ -1,6 +1,8 @@
 //! `owl campaign`: from creation to report.
 
 mod args;
+mod dropped;
+mod report;
 
 use super::create::{ContentArgs, OptionArgs};
 use super::print;
@@ -11,7 +13,7 @@ use anyhow::{Context, bail};
 pub(crate) use args::{ArmArgs, CampaignCommand, Id, PreflightArgs, PressArgs};
 use common::campaign::{Campaign, State};
 use common::fleet::Expected;
-use control::{ArmRequest, Preflight, Receipt, Report, Resumed, Status};
+use control::{ArmRequest, Preflight, Receipt, Resumed, Status};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -35,7 +37,8 @@ pub(crate) fn run(client: &Client, command: CampaignCommand, json: bool) -> anyh
         CampaignCommand::Resume(id) => resume(client, &id, json),
         CampaignCommand::Press(args) => press(client, &args, json),
         CampaignCommand::Status { campaign, watch } => status(client, &campaign, watch, json),
-        CampaignCommand::Report(id) => report(client, &resolve(client, &id.campaign)?, json),
+        CampaignCommand::Dropped(args) => dropped::run(client, &args, json),
+        CampaignCommand::Report(args) => report::run(client, &args, json),
         CampaignCommand::Clone { campaign, name } => {
             let body = name.map_or_else(|| json!({}), |name| json!({ "name": name }));
             show(client, &format!("/v1/campaigns/{}/clone", resolve(client, &campaign)?), &body, json)
@@ -184,13 +187,20 @@ fn upload(client: &Client, campaign: &str, path: &Path, wait: bool, json: bool) 
     let size = file.metadata()?.len();
     let bar = output::progress("uploading", Some(size));
     let url = format!("/v1/campaigns/{id}/audience");
-    let _: Value = client.put_stream(&url, Kind::of(path), bar.wrap_read(file))?;
+    let facts = client.put_stream::<Value>(&url, Kind::of(path), bar.wrap_read(file))?["facts"].take();
     bar.finish_and_clear();
     if !json {
         print::uploaded(path, size);
+        dropped::print_bad_lines(&facts);
     }
     let campaign = if wait { built(client, &id)? } else { client.get(&format!("/v1/campaigns/{id}"))? };
-    print_campaign(&campaign, json)?;
+    if json {
+        let mut whole = serde_json::to_value(&campaign)?;
+        whole["facts"] = facts;
+        output::json(&whole)?;
+    } else {
+        print_campaign(&campaign, false)?;
+    }
     let nobody = campaign.snapshot.as_ref().is_some_and(|s| s.users == 0);
     if nobody {
         bail!(
@@ -260,7 +270,7 @@ fn press(client: &Client, args: &PressArgs, json: bool) -> anyhow::Result<bool> 
         return Ok(true);
     }
     watch(client, &id)?;
-    report(client, &id, json)
+    report::show(client, &id, json)
 }
 
 fn status(client: &Client, campaign: &str, keep_on: bool, json: bool) -> anyhow::Result<bool> {
@@ -296,15 +306,4 @@ fn watch(client: &Client, id: &str) -> anyhow::Result<()> {
         }
         std::thread::sleep(LOOK * 4);
     }
-}
-
-fn report(client: &Client, id: &str, json: bool) -> anyhow::Result<bool> {
-    let report: Report = client.get(&format!("/v1/campaigns/{id}/report"))?;
-    if json {
-        output::json(&report)?;
-    } else {
-        print::campaign(&report.campaign);
-        print::report(&report);
-    }
-    Ok(report.books.balance())
 }

@@ -3,6 +3,7 @@
 use super::stop::Stopped;
 use super::{Demo, LOOK};
 use crate::output;
+use crate::way::interrupted;
 use crate::way::stage::Stage;
 use anyhow::bail;
 use common::campaign::State;
@@ -42,7 +43,9 @@ impl Demo<'_> {
             match stage {
                 Stage::Apart(apart) if due => {
                     let began = Instant::now();
+                    let before = apart.pid();
                     apart.kill_and_start_again()?;
+                    interrupted::started_again(before, apart.pid());
                     let (count, ms) = (output::count(settled), began.elapsed().as_millis());
                     self.way
                         .say

@@ -11,6 +11,7 @@ use crate::commands::create::parse_duration;
 use crate::output;
 use crate::up::{self, Running};
 use crate::way::gateways::GatewayProcess;
+use crate::way::interrupted::{self, Open};
 use crate::way::stage::{Apart, Stage};
 use crate::way::{Made, Say, Sent, Source, Way, verify};
 use anyhow::Context;
@@ -97,10 +98,13 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> anyhow::Result<bool> {
     crate::logging::init(crate::logging::Form::Text, "warn");
     let scratch =
         tempfile::Builder::new().prefix("owl-demo-").tempdir().context("cannot make a scratch directory")?;
+    let _open = Open::new(scratch.path(), &[]);
+    interrupted::listen("the scratch directory is gone")?;
     let data_dir = args.data_dir.clone().unwrap_or_else(|| scratch.path().join("data"));
     let say = Say { quiet: json };
     say.line(&format!("demo: {} against stand-in gateways; no phone can be reached", args.what()));
-    let gateways = GatewayProcess::start(&scratch.path().join("gateways"), &args.gateway_flags())?;
+    let start = || GatewayProcess::start(&scratch.path().join("gateways"), &args.gateway_flags());
+    let gateways = interrupted::starting(start, GatewayProcess::pid)?;
     let token = api::access::mint().map_err(anyhow::Error::msg)?;
     let stage = match args.kill_at {
         None => {
@@ -109,7 +113,8 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> anyhow::Result<bool> {
             Stage::Here(Box::new(up::start(&config.for_round_trip(round_trip))?))
         }
         Some(_) => {
-            let apart = Apart::start(&gateways.info, scratch.path(), &data_dir, &token, Vec::new())?;
+            let start = || Apart::start(&gateways.info, scratch.path(), &data_dir, &token, Vec::new());
+            let apart = interrupted::starting(start, Apart::pid)?;
             Stage::Apart(Box::new(apart))
         }
     };

@@ -1,8 +1,8 @@
 //! While it sends: looks, and breaks what the scenario says.
 
-use super::interrupted;
 use super::stage::{LOOK, Room};
 use crate::output;
+use crate::way::interrupted;
 use anyhow::{Context, bail, ensure};
 use common::campaign::{Campaign, State};
 use control::{PressResult, Receipt, Status};
@@ -164,14 +164,16 @@ impl Blast<'_, '_> {
         match fault.what {
             What::Kill => {
                 self.note(format!("kill -9 of all roles, at {at} devices"));
+                let before = apart.pid();
                 apart.kill_and_start_again()?;
-                interrupted::started_again(apart.pid());
+                interrupted::started_again(before, apart.pid());
                 self.note("all roles are up again".to_owned());
             }
             What::Terminate => {
                 self.note(format!("SIGTERM to all roles, at {at} devices"));
+                let before = apart.pid();
                 apart.end_and_start_again()?;
-                interrupted::started_again(apart.pid());
+                interrupted::started_again(before, apart.pid());
                 self.note("all roles are up again".to_owned());
             }
             What::Freeze => {

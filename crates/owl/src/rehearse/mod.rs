@@ -2,11 +2,10 @@
 
 mod blast;
 mod figures;
-mod interrupted;
 mod stage;
 
 use crate::output::{self, count, outln};
-use crate::way::Say;
+use crate::way::{Say, interrupted};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use loadtest::rehearse::{self as rehearsal, Judged, READY, Rehearsal, Scenario, Times};
@@ -69,7 +68,7 @@ pub(crate) fn run(args: &RehearseArgs, json: bool) -> anyhow::Result<bool> {
     let no = || format!("nothing can be written into {}", args.out.display());
     std::fs::create_dir_all(&args.out).with_context(no)?;
     tempfile::tempfile_in(&args.out).with_context(no)?;
-    interrupted::listen()?;
+    interrupted::listen("nothing was written")?;
     let say = Say { quiet: json };
     say.line(&format!("rehearsal: {name}. {}", scenario.about));
     let mut done = Rehearsed { say, scenario: &scenario }.run()?;

@@ -1,8 +1,9 @@
 //! The machine room of a rehearsal: gateways, all roles, campaigns one after the other, and the proof at the end.
 
-use super::{figures, interrupted};
+use super::figures;
 use crate::client::Client;
 use crate::way::gateways::GatewayProcess;
+use crate::way::interrupted;
 use crate::way::stage::{Apart, Stage};
 use crate::way::verify::{held_against, verify};
 use crate::way::{Made, Say, Sent, Source, Way};
@@ -97,7 +98,7 @@ impl Rehearsed<'_> {
             runtime: &runtime,
             made,
         };
-        let _open = interrupted::Open::new(scratch.path(), [apart.pid(), pid]);
+        let _open = interrupted::Open::new(scratch.path(), &[apart.pid(), pid]);
         let last = room.press_all(presses)?;
         let running = stage.into_running()?;
         let proof = running.block_on(prove(&running, &last, &admin, presses));

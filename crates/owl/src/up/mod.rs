@@ -187,7 +187,8 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Running> {
     let api::Served { addr: address, handle, access } = served;
     tasks.spawn(async move { drop(handle.await) });
     tasks.spawn(Arc::clone(&control).run_reconciler(shutdown.clone()));
-    tasks.spawn(run_builder(backend.clone(), Arc::clone(&clock), shutdown.clone()));
+    let notes = control.notes_builds();
+    tasks.spawn(run_builder(backend.clone(), Arc::clone(&clock), notes, shutdown.clone()));
     let interim = InterimWorker::new(backend.clone(), Arc::clone(&clock), InterimConfig::default());
     tasks.spawn(Arc::new(interim).run(shutdown.clone()));
     let push = PushConfig::default();

@@ -3,6 +3,7 @@
 
 pub(crate) mod gateways;
 mod generate;
+pub(crate) mod interrupted;
 pub(crate) mod stage;
 pub(crate) mod verify;
 

@@ -34,7 +34,9 @@ fn bad_lines_are_dropped_with_their_numbers_and_the_rest_goes_on() {
     let mut lines = b"user_id\nu1\nu2\nu1\nghost\nu3\nu4\nu5\n".to_vec();
     lines.extend_from_slice(b"bad\xffutf8\nnul\0byte\nu6\n");
     let file = stage.file("users.csv", lines);
-    stage.good(&["campaign", "upload", "c", file.to_str().unwrap()]);
+    let uploaded = stage.good(&["campaign", "upload", "c", file.to_str().unwrap()]);
+    let bad = uploaded["facts"]["bad_lines"].as_array().unwrap();
+    assert_eq!([&bad[0]["line"], &bad[1]["line"]], [9, 10], "{uploaded}");
     let snapshot = stage.good(&["campaign", "status", "c"])["campaign"]["snapshot"].clone();
     assert_eq!(
         (snapshot["uploaded"].as_u64(), snapshot["users"].as_u64()),

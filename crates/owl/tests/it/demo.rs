@@ -2,6 +2,8 @@
 
 use super::support::owl;
 use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
 
 const KEYS: &str = "users devices accepted rejected expired aborted ambiguous pending doubled_at_most gateway_unique \
     gateway_duplicates gateway_missing fifo_envelopes batches press_receipt_ms first_ms p50_ms p95_ms p99_ms last_ms \
@@ -88,6 +90,33 @@ fn own_files_are_taken() {
     let (devices, audience) = (devices.to_str().unwrap(), audience.to_str().unwrap());
     let result = demo(&["--devices", devices, "--audience", audience]);
     assert_eq!((result["users"].as_u64(), result["accepted"].as_u64()), (Some(50), Some(50)));
+}
+
+/// Early, with nothing but the scratch directory, and in mid-blast: nothing stays, and nobody.
+#[test]
+fn an_interrupted_demo_leaves_nothing_behind() {
+    for (until, users) in [("demo:", "2000"), ("press", "30000")] {
+        let temporary = tempfile::tempdir().unwrap();
+        let args = ["demo", "--round-trip-ms", "400", "--users", users];
+        let mut demo = owl()
+            .args(args)
+            .env("TMPDIR", temporary.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().starts_with(until)), "{until}");
+        assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 1, "{until}");
+        let pid = demo.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        // Whoever it started has the same standard error: it ends when all of them have ended.
+        let mut said = String::new();
+        demo.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(demo.wait().unwrap().code(), Some(130), "{until}: {said}");
+        assert!(said.contains("owl: interrupted"), "{said}");
+        assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "{until}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod kill;
 mod night;
 mod once;
 mod rehearse;
+mod report;
 mod runbook;
 mod support;
 mod testers;

@@ -159,6 +159,14 @@ impl Stage {
         serde_json::from_slice(&out.stdout).unwrap_or(Value::Null)
     }
 
+    /// Runs a command that must succeed, without `--json`; answers its words.
+    pub(super) fn words(&self, args: &[&str]) -> String {
+        let out = owl().args(["--server", &self.server()]).args(args).output().unwrap();
+        let error = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(0), "owl {args:?}: {error}");
+        String::from_utf8(out.stdout).unwrap()
+    }
+
     /// Runs a command that must fail with status 1; answers what it said.
     pub(super) fn bad(&self, args: &[&str]) -> String {
         let out = self.run(args);

@@ -179,6 +179,7 @@ labels! {
         CampaignStatus = "/v1/campaigns/{id}/status",
         Preview = "/v1/campaigns/{id}/preview",
         Report = "/v1/campaigns/{id}/report",
+        Late = "/v1/campaigns/{id}/late",
         Receipts = "/v1/campaigns/{id}/receipts/{user}",
         Snapshot = "/v1/campaigns/{id}/snapshot",
         Batch = "/v1/campaigns/{id}/snapshot/shards/{shard}/batches/{batch}",

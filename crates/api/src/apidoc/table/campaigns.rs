@@ -7,7 +7,7 @@ use crate::views::{
     BatchView, CampaignList, CampaignPatch, CloneRequest, NewCampaign, PreviewList, SnapshotView, Uploaded,
 };
 use common::campaign::{Campaign, RefusalCode};
-use control::{Report, UserReceipt};
+use control::{LateUsers, Report, UserReceipt};
 
 const LOCATION: &[(&str, &str)] = &[("Location", "The new campaign.")];
 
@@ -102,6 +102,9 @@ fn reading() -> Vec<Operation> {
             .query::<ReportQuery>()
             .ok::<Report>("The report; as CSV where `format` says so.")
             .media("text/csv", ""),
+        on("list_late", "GET", "/v1/campaigns/{id}/late", "Who was accepted later than 5 s after the press")
+            .about("The latest hundred devices with their users, and how many there were.")
+            .ok::<LateUsers>("Latest first."),
         on("read_receipts", "GET", "/v1/campaigns/{id}/receipts/{user}", "Why did this user (not) get it?")
             .ok::<UserReceipt>("What is known."),
     ]

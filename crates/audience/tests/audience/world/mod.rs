@@ -1,7 +1,7 @@
 //! A memory backend with a clock moved by hand, and short ways to fill it.
 
 use audience::build::OnProgress;
-use audience::{BuildError, BuildJob, Builder, build};
+use audience::{BuildError, BuildJob, Builder, OnSettled, build};
 use common::campaign::{Campaign, Decision, ListFormat, Options, SnapshotRef, Stamp, Upload};
 use common::content::Content;
 use common::device::{Device, DeviceRow, Environment, Target};
@@ -10,12 +10,14 @@ use common::ports::{Backend, Campaigns, Devices, ObjectStore, PutMode, Written};
 use common::snapshot::keys;
 use common::time::{ManualClock, UnixMs};
 use contract::memory::MemoryParts;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) parts: MemoryParts,
     pub(crate) backend: Backend,
+    /// What builders told of the ends of their builds.
+    pub(crate) told: Arc<Mutex<Vec<String>>>,
 }
 
 pub(crate) fn quiet() -> OnProgress {
@@ -26,7 +28,7 @@ impl World {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(ManualClock::at(UnixMs(1_000_000)));
         let parts = MemoryParts::new(clock.clone());
-        Self { backend: parts.backend(), clock, parts }
+        Self { backend: parts.backend(), clock, parts, told: Arc::default() }
     }
 
     pub(crate) async fn devices(&self, rows: Vec<DeviceRow>) {
@@ -83,7 +85,13 @@ impl World {
             clock: self.clock.clone(),
             holder: WorkerId(holder),
             concurrency: 2,
+            on_settled: self.telling(),
         }
+    }
+
+    pub(crate) fn telling(&self) -> OnSettled {
+        let told = Arc::clone(&self.told);
+        Arc::new(move |_, said| told.lock().unwrap().push(said))
     }
 
     /// Keys of scratch objects.

@@ -2,6 +2,7 @@
 
 use crate::commands::create::{ContentArgs, OptionArgs, parse_duration};
 use clap::{Args, Subcommand};
+use common::campaign::DropReason;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub(crate) enum CampaignCommand {
         options: OptionArgs,
     },
     /// Upload its audience: CSV with the header user_id, NDJSON, or one id a line; gzip and zstd by the file's ending.
+    #[command(after_help = UPLOAD_EXAMPLES)]
     Upload {
         /// Id, beginning of the id, or name.
         campaign: String,
@@ -59,8 +61,10 @@ pub(crate) enum CampaignCommand {
         #[arg(long)]
         watch: bool,
     },
-    /// The exact books, from the ledger.
-    Report(Id),
+    /// Who was left out of its snapshot, and why: line, user, reason. With --json, one object a line.
+    Dropped(DroppedArgs),
+    /// The exact books, from the ledger; who did what; how fast, and who was late.
+    Report(ReportArgs),
     /// A draft with the same content and options.
     Clone {
         /// Id, beginning of the id, or name.
@@ -85,6 +89,55 @@ pub(crate) enum CampaignCommand {
         #[arg(default_value_t = 0)]
         batch: u32,
     },
+}
+
+const UPLOAD_EXAMPLES: &str = "Examples:
+  owl campaign upload finale users.csv             names the first lines that can't be used, with the reason
+  owl campaign upload finale users.ndjson.zst --no-wait
+  owl --json campaign upload finale users.csv | jq '.facts.bad_lines'
+
+Lines that can't be used are left out, and the rest goes on: the exit status is 0. `owl campaign dropped` lists them all.";
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  owl campaign dropped finale                      the first 100 lines
+  owl campaign dropped finale --reason unknown --limit 5000
+  owl --json campaign dropped finale > left-out.ndjson   all of them
+
+Exit status: 0 listed, also when nobody was left out; 1 no such campaign, or no snapshot yet; 2 usage.")]
+pub(crate) struct DroppedArgs {
+    /// Id, beginning of the id, or name.
+    pub(super) campaign: String,
+    /// Left out for this reason only: bad_line, duplicate, unknown, opted_out or no_device.
+    #[arg(long, value_parser = parse_reason)]
+    pub(super) reason: Option<DropReason>,
+    /// How many lines, at most [default: 100; with --json, all].
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<u64>,
+}
+
+fn parse_reason(text: &str) -> Result<DropReason, String> {
+    let named = DropReason::ALL.into_iter().find(|reason| reason.label() == text);
+    named.ok_or_else(|| {
+        let all: Vec<_> = DropReason::ALL.iter().map(|reason| reason.label()).collect();
+        format!("give one of {}", all.join(", "))
+    })
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  owl campaign report finale
+  owl campaign report finale --csv finale.csv      for a spreadsheet: one fact a row, everything that is in --json
+  owl campaign report finale --csv - | grep ^late
+  owl --json campaign report finale | jq '.trail.entries[].result'
+
+Exit status: 0 the books balance (with --csv: it was written), 1 they do not, or there is no report; 2 usage.")]
+pub(crate) struct ReportArgs {
+    /// Id, beginning of the id, or name.
+    pub(super) campaign: String,
+    /// Write it as CSV into this file instead, or to standard output (`-`).
+    #[arg(long, value_name = "FILE|-")]
+    pub(super) csv: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -1,0 +1,107 @@
+//! Ctrl-C in the middle of a demo or a rehearsal: its processes end, one that hangs on purpose too, and its directory goes.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What has to be put away.
+static OPEN: Mutex<Option<(PathBuf, Vec<u32>)>> = Mutex::new(None);
+
+fn open() -> MutexGuard<'static, Option<(PathBuf, Vec<u32>)>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As long as this lives, an interruption puts the directory and the processes away.
+pub(crate) struct Open;
+
+impl Open {
+    pub(crate) fn new(dir: &Path, processes: &[u32]) -> Self {
+        *open() = Some((dir.to_owned(), processes.to_vec()));
+        Self
+    }
+}
+
+/// Starts one more process, while [`Open`] lives. An interruption waits until it is known: it would make its files again
+/// that were put away.
+pub(crate) fn starting<T>(
+    start: impl FnOnce() -> anyhow::Result<T>,
+    pid: impl FnOnce(&T) -> u32,
+) -> anyhow::Result<T> {
+    let mut open = open();
+    let Some((_, processes)) = open.as_mut() else {
+        drop(open);
+        wait_for_the_end()
+    };
+    let started = start()?;
+    processes.push(pid(&started));
+    Ok(started)
+}
+
+/// A process was started again, and is this one now.
+pub(crate) fn started_again(before: u32, process: u32) {
+    if let Some((_, processes)) = open().as_mut() {
+        processes.retain(|pid| *pid != before);
+        processes.push(process);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if open().take().is_none() {
+            wait_for_the_end();
+        }
+    }
+}
+
+/// Interrupted: whoever listens ends this process, and what goes wrong meanwhile is of its making.
+fn wait_for_the_end() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Listens for Ctrl-C and SIGTERM from now on, on a thread of its own. `more` is what can be said beyond that nothing runs.
+pub(crate) fn listen(more: &'static str) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    std::thread::Builder::new().name("interrupted".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        let dir = end_processes();
+        eprintln!("owl: interrupted; nothing is left running, and {more}");
+        leave(dir.as_deref());
+    })?;
+    Ok(())
+}
+
+/// Ends all processes but this one. Answers the directory.
+fn end_processes() -> Option<PathBuf> {
+    let (dir, processes) = open().take()?;
+    for pid in processes.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+        // SIGKILL ends a stopped process too; one that has gone needs nothing.
+        let _ = kill_process(pid, Signal::KILL);
+    }
+    Some(dir)
+}
+
+/// Ends this process, and removes the directory. In this order, because other threads may be making files in it: the shell
+/// takes this process's place, and its threads are gone.
+#[expect(clippy::disallowed_methods, reason = "the main thread waits for others and can't be called back")]
+fn leave(dir: Option<&Path>) -> ! {
+    if let Some(dir) = dir {
+        // Comes back only where there is no shell.
+        let _ = Command::new("sh").args(["-c", "rm -rf -- \"$0\"; exit 130"]).arg(dir).exec();
+        let _ = std::fs::remove_dir_all(dir);
+    }
+    std::process::exit(130)
+}
