@@ -54,6 +54,8 @@ const redOf = (preflight) => preflight.checks.filter((check) => shown(check) ===
 /** Why it was not armed, and what to do next. */
 function refusal(preflight) {
   const reds = redOf(preflight);
+  const taken = reds.find((check) => check.name === 'fleet_free');
+  if (taken) return `Not armed. ${checkName(taken.name)}: ${taken.sentence}. Disarm that one or let it end, then arm again; what else is red follows from it.`;
   const found = reds.map((check) => `${checkName(check.name)}: ${check.sentence}.`).join(' ');
   const fixed = reds.filter((check) => !check.overridable).map((check) => checkName(check.name));
   if (fixed.length > 0) return `Not armed. ${found} Mend that, then arm again; ${fixed.join(', ')} can not be overridden.`;

@@ -65,7 +65,7 @@ test('what is red hinders: an engineer reads what to do, an sre overrides it wit
   const other = await world.campaign('other', 5);
   await sre.goto(`/campaigns/${other}`);
   await sre.getByRole('button', { name: 'Arm', exact: true }).tap();
-  await said(sre).getByText(/Fleet: the fleet is taken: `tight` is armed\..*Fleet, .* can not be overridden\.$/).waitFor();
+  await said(sre).getByText(/^Not armed\. Fleet: the fleet is taken: `tight` is armed\. Disarm that one or let it end, then arm again/).waitFor();
   assert.equal(await sre.locator('.overrides').isVisible(), false);
   await look(sre, world.shots, 'arming-4-taken');
 
@@ -97,7 +97,7 @@ test('where it takes two to arm, the page says who wants it, and the second pers
     await bea.goto('/');
     await bea.getByText(/^Ada wants it armed; one more person must arm it/).tap();
     for (const place of ['.stage', '.facts']) await bea.locator(place).getByText(/^Ada wants it armed; one more person must arm it/).waitFor();
-    await bea.getByText('wants it armed: one more must').waitFor();
+    await bea.getByText('wants it armed (one more person must)').waitFor();
     await look(bea, two.shots, 'two-2-second');
     await bea.getByRole('button', { name: 'Arm', exact: true }).tap();
     await Promise.all([ada, bea].map((page) => page.locator('#press').waitFor()));
@@ -115,7 +115,7 @@ test('where it takes two to arm, the page says who wants it, and the second pers
     await bea.locator('#press').waitFor();
     assert.deepEqual((await two.ask('GET', `/v1/campaigns/${id}`)).armed.overrides, overrides);
     await ada.goto(`/audit?campaign=${id}`);
-    for (const [name, words] of [['Ada', 'wants it armed: one more must'], ['Bea', 'armed it']]) await ada.getByRole('row').filter({ hasText: name }).filter({ hasText: words }).first().waitFor();
+    for (const [name, words] of [['Ada', 'wants it armed (one more person must)'], ['Bea', 'armed it']]) await ada.getByRole('row').filter({ hasText: name }).filter({ hasText: words }).first().waitFor();
     const mia = await two.person('Mia', 'marketer');
     await mia.goto(`/campaigns/${id}`);
     await holdMouse(mia, () => mia.locator('.receipt').waitFor());
