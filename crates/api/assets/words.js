@@ -43,10 +43,9 @@ export const OUTCOMES = {
 export const outcome = (name) => OUTCOMES[name] ?? name;
 
 const ACTIONS = {
-  create: 'created it', clone: 'made it from a copy', edit: 'edited it', upload: 'uploaded an audience', arm: 'armed it',
+  create: 'created it', clone: 'made it from a copy', edit: 'edited it', upload: 'uploaded an audience', build: 'ended the build', arm_first: 'wants it armed: one more must arm it', arm: 'armed it',
   disarm: 'disarmed it', press: 'pressed', canary: 'sent a canary', abort: 'asked to stop', resume: 'resumed',
   override: 'overrode a check', settle: 'counted it', write_back: 'tidied up', test: 'tested it',
-  arm_first: 'wants it armed (one more person must)',
   'fleet.scale': 'scaled the fleet', 'queues.redrive': 'sent dead letters again', 'devices.import': 'imported devices',
   'testers.put': 'wrote a list of testers', 'testers.remove': 'removed a list of testers',
   'token.create': 'made a token', 'token.revoke': 'revoked a token', 'session.refused': 'was refused',

@@ -97,7 +97,7 @@ test('where it takes two to arm, the page says who wants it, and the second pers
     await bea.goto('/');
     await bea.getByText(/^Ada wants it armed; one more person must arm it/).tap();
     for (const place of ['.stage', '.facts']) await bea.locator(place).getByText(/^Ada wants it armed; one more person must arm it/).waitFor();
-    await bea.getByText('wants it armed (one more person must)').waitFor();
+    await bea.getByText('wants it armed: one more must arm it').waitFor();
     await look(bea, two.shots, 'two-2-second');
     await bea.getByRole('button', { name: 'Arm', exact: true }).tap();
     await Promise.all([ada, bea].map((page) => page.locator('#press').waitFor()));
@@ -115,7 +115,7 @@ test('where it takes two to arm, the page says who wants it, and the second pers
     await bea.locator('#press').waitFor();
     assert.deepEqual((await two.ask('GET', `/v1/campaigns/${id}`)).armed.overrides, overrides);
     await ada.goto(`/audit?campaign=${id}`);
-    for (const [name, words] of [['Ada', 'wants it armed (one more person must)'], ['Bea', 'armed it']]) await ada.getByRole('row').filter({ hasText: name }).filter({ hasText: words }).first().waitFor();
+    for (const [name, words] of [['Ada', 'wants it armed: one more must arm it'], ['Bea', 'armed it']]) await ada.getByRole('row').filter({ hasText: name }).filter({ hasText: words }).first().waitFor();
     const mia = await two.person('Mia', 'marketer');
     await mia.goto(`/campaigns/${id}`);
     await holdMouse(mia, () => mia.locator('.receipt').waitFor());
