@@ -46,7 +46,7 @@ const ACTIONS = {
   create: 'created it', clone: 'made it from a copy', edit: 'edited it', upload: 'uploaded an audience', build: 'ended the build', arm_first: 'wants it armed: one more must arm it', arm: 'armed it',
   disarm: 'disarmed it', press: 'pressed', canary: 'sent a canary', abort: 'asked to stop', resume: 'resumed',
   override: 'overrode a check', settle: 'counted it', write_back: 'tidied up', test: 'tested it',
-  'fleet.scale': 'scaled the fleet', 'queues.redrive': 'sent dead letters again', 'devices.import': 'imported devices',
+  'fleet.scale': 'scaled the fleet', 'queues.redrive': 'put dead letters back', 'devices.import': 'imported devices',
   'testers.put': 'wrote a list of testers', 'testers.remove': 'removed a list of testers',
   'token.create': 'made a token', 'token.revoke': 'revoked a token', 'session.refused': 'was refused',
   'webhook.create': 'made a webhook', 'webhook.remove': 'removed a webhook', 'webhook.test': 'tested a webhook',
