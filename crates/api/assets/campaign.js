@@ -4,14 +4,14 @@ import { h, put, icon, text, say, action, confirm } from './dom.js';
 import { get, post, of } from './api.js';
 import { Pressing } from './pressing.js';
 import { exactly, number, span, now, when } from './clock.js';
-import { who, whyNot } from './session.js';
+import { lookAt, who, whyNot } from './session.js';
 import { show } from './shell.js';
-import { STATES } from './words.js';
+import { STATES, checkName } from './words.js';
 import { watch } from './live.js';
 import { blastView } from './blast.js';
 import { pressPanel, receiptWords, count } from './press.js';
 import { stopButton, stoppingPanel, stoppedPanel } from './stop.js';
-import { preflightPanel, watchPreflight } from './preflight.js';
+import { preflightPanel, watchPreflight, wishWords } from './preflight.js';
 import { uploadPanel, buildingPanel, audienceFacts } from './audience.js';
 import { contentView } from './content.js';
 import { historyView } from './history.js';
@@ -49,11 +49,13 @@ class Page {
   draw(campaign) {
     const before = this.campaign.state;
     this.campaign = campaign;
+    lookAt(campaign);
     const [sign, name, words] = STATES[campaign.state];
     put(this.state, h('span', { class: `chip ${campaign.state}` }, icon(sign), name), ' ', h('span', { class: 'quiet' }, words));
     if (before !== campaign.state) say(`${campaign.name}: ${name}. ${words}`);
     if (campaign.pressed) this.pressing.pressed();
     if (!this.isKept()) this.drawStage();
+    this.panel?.drawn?.(campaign);
     // A list that somebody is reading stays open.
     const read = `${campaign.snapshot?.id}${campaign.upload?.object}`;
     if (this.read !== read) put(this.audience, audienceFacts(campaign, this.facts));
@@ -218,8 +220,8 @@ function detailsView(campaign, page) {
   const run = campaign.runs[campaign.runs.length - 1];
   return [h('h2', {}, 'Details'), h('dl', { class: 'facts' },
     row('Deadline', run && campaign.state !== 'armed' ? `nothing is sent after ${when(run.deadline_at)}` : `nothing is sent later than ${span(campaign.options.deadline_ms)} after the press`),
-    row('Armed', campaign.armed ? `by ${who(campaign.armed.stamp.by)}, ${when(campaign.armed.stamp.at)}` : 'not yet'),
-    overrides.length > 0 && row('Overridden', overrides.map(([name, reason]) => h('p', {}, `${name}: ${reason}`))),
+    row('Armed', campaign.armed ? `by ${who(campaign.armed.stamp.by)}, ${when(campaign.armed.stamp.at)}` : wishWords(campaign) ?? 'not yet'),
+    overrides.length > 0 && row('Overridden', overrides.map(([name, reason]) => h('p', {}, `${checkName(name)}: ${reason}`))),
     row('Created', `by ${who(campaign.created.by)}, ${when(campaign.created.at)}`),
     campaign.options.app && row('App', campaign.options.app),
     row('Sent in', `${number(campaign.options.shards)} envelopes, batches of ${number(campaign.options.batch_users)}`),
@@ -235,6 +237,7 @@ function detailsView(campaign, page) {
 
 export async function campaignPage(id, settings) {
   const campaign = await get(of(id));
+  lookAt(campaign);
   const page = new Page(campaign, settings);
   show(campaign.name, page.node());
   page.draw(campaign);

@@ -61,12 +61,15 @@ export function watch(id, { onLive, onState }) {
     });
   }
 
+  /** The server may be heard, and have none. */
+  const ageOfFigures = () => (figures === null ? performance.now() - opened : now() - figures);
+
   function look() {
     if (document.hidden) return;
     const silent = performance.now() - Math.max(last, opened);
     const gone = source === null || source.readyState === EventSource.CLOSED;
     if (silent > SILENT_MS || (gone && silent > LOOK_MS)) become('lost');
-    else if (state === 'live' && last > opened && now() - figures > OLD_MS) become('old');
+    else if (['opening', 'live'].includes(state) && last > opened && ageOfFigures() > OLD_MS) become('old');
     if (silent > Math.max(SILENT_MS, wait) || (gone && silent > wait)) open();
   }
 

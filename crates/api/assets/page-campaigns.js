@@ -7,6 +7,7 @@ import { show } from './shell.js';
 import { who, whyNot } from './session.js';
 import { STATES } from './words.js';
 import { count } from './press.js';
+import { wishWords } from './preflight.js';
 
 const EVERY_MS = 3000;
 
@@ -16,6 +17,7 @@ function matters(c) {
   if (c.state === 'done' && c.books && c.pressed) return `${number(c.books.accepted)} of ${number(c.books.devices)} accepted, pressed by ${who(c.pressed.by)}, ${when(c.pressed.at)}`;
   if (c.pressed) return `pressed by ${who(c.pressed.by)}, ${when(c.pressed.at)}`;
   if (c.armed) return `${number(count(c))} devices, armed by ${who(c.armed.stamp.by)}`;
+  if (wishWords(c)) return wishWords(c);
   if (c.snapshot) return `${number(count(c))} devices`;
   return `created by ${who(c.created.by)}, ${when(c.created.at)}`;
 }

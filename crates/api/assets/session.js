@@ -15,6 +15,13 @@ const ROLES = {
   test: ['marketer', 'engineer', 'sre', 'load-tester'], testers: ['marketer', 'engineer', 'sre'],
 };
 
+/** What a load-tester may do to a silent campaign only. */
+const SILENT = ['edit', 'clone', 'upload', 'arm', 'disarm', 'press', 'canary', 'abort', 'resume', 'test'];
+let silent = true;
+
+/** The campaign that is looked at: whether it shows something to people. */
+export const lookAt = (campaign) => (silent = campaign.content.silent);
+
 export const me = () => session;
 /** Whether a record's name is the viewer's. */
 export const isMe = (name) => session !== null && name === session.name;
@@ -23,6 +30,8 @@ export const who = (name) => (isMe(name) ? 'you' : name);
 
 /** Why this can't be done by the viewer; `null` when it can. */
 export function whyNot(action) {
+  const loud = session?.role === 'load-tester' && !silent && SILENT.includes(action);
+  if (loud) return 'people would see this campaign: a load-tester works with silent ones only';
   if (session?.can?.includes(action)) return null;
   const roles = ROLES[action] ?? ['admin'];
   return `needs role ${roles.join(' or ')}`;

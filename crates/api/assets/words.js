@@ -14,12 +14,13 @@ export const STATES = {
 
 export const LIGHTS = { green: ['good', 'good'], amber: ['warn', 'look at it'], red: ['bad', 'not good'] };
 
-export const CHECKS = {
+const CHECKS = {
   fleet_free: 'Fleet', snapshot: 'Audience', interim_workers: 'Interim workers', push_workers: 'Push workers',
   snapshot_hash: 'Same snapshot everywhere', payload_size: 'Size of the notification', gateways: 'Connections to Apple and Google',
   credentials: 'Credentials', gateway_quota: 'Quota', queues_empty: 'Queues', silent_size: 'Kind of notification',
   clock_skew: 'Clocks',
 };
+export const checkName = (name) => CHECKS[name] ?? name;
 
 export const GATEWAYS = { apns: 'Apple', fcm: 'Google' };
 export const gateway = (name) => GATEWAYS[name] ?? name;
@@ -45,6 +46,11 @@ const ACTIONS = {
   create: 'created it', clone: 'made it from a copy', edit: 'edited it', upload: 'uploaded an audience', build: 'ended the build', arm_first: 'wants it armed: one more must arm it', arm: 'armed it',
   disarm: 'disarmed it', press: 'pressed', canary: 'sent a canary', abort: 'asked to stop', resume: 'resumed',
   override: 'overrode a check', settle: 'counted it', write_back: 'tidied up', test: 'tested it',
+  'fleet.scale': 'scaled the fleet', 'queues.redrive': 'put dead letters back', 'devices.import': 'imported devices',
+  'testers.put': 'wrote a list of testers', 'testers.remove': 'removed a list of testers',
+  'token.create': 'made a token', 'token.revoke': 'revoked a token', 'session.refused': 'was refused',
+  'webhook.create': 'made a webhook', 'webhook.remove': 'removed a webhook', 'webhook.test': 'tested a webhook',
+  'webhook.disable': 'switched a webhook off',
 };
 /** `campaign.press` in words. */
 export const did = (name) => ACTIONS[name.replace('campaign.', '')] ?? name;

@@ -68,3 +68,25 @@ test('after signing in nobody is led elsewhere', async () => {
     await page.waitForURL(`${world.url}/`);
   }
 });
+
+test('a link signs in, and its secret leaves the address bar', async () => {
+  const page = await world.visitor();
+  const seen = [];
+  await page.route('**/v1/session', (route) => {
+    if (route.request().method() === 'POST') seen.push(route.request().postDataJSON());
+    const token = seen.at(-1)?.token;
+    return token === 'owl_good' ? route.fulfill({ json: { name: 'Liv', role: 'viewer', can: [] } })
+      : route.fulfill({ status: 401, contentType: 'application/problem+json', json: { type: '/problems/bad_token', status: 401, detail: 'this token is not known' } });
+  });
+  await page.route('**/v1/audit*', (route) => route.fulfill({ json: { entries: [] } }));
+  await page.goto('/audit');
+  await page.waitForURL(/sign-in\?to=%2Faudit$/);
+  await page.goto('/sign-in?to=%2Faudit#owl_bad');
+  await page.getByText('this token is not known').waitFor();
+  assert.equal(new URL(page.url()).hash, '');
+  await look(page, world.shots, 'sign-in');
+  await page.getByLabel('Your token').fill('owl_good');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Audit trail' }).waitFor();
+  assert.deepEqual(seen.map((body) => body.token), ['owl_bad', 'owl_good']);
+});

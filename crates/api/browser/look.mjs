@@ -20,6 +20,31 @@ export async function look(page, shots, name) {
   assert.deepEqual(page.faults, [], `faults on ${name}`);
 }
 
+export const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
+export const receipt = (page) => page.locator('.receipt');
+
+/** A finger over the middle of the button. */
+export async function finger(page) {
+  await page.locator('#press').scrollIntoViewIfNeeded();
+  const box = await page.locator('#press').boundingBox();
+  const session = await page.context().newCDPSession(page);
+  const send = (type, touchPoints) => session.send('Input.dispatchTouchEvent', { type, touchPoints });
+  return { down: () => send('touchStart', [{ x: box.x + box.width / 2, y: box.y + box.height / 2 }]), up: () => send('touchEnd', []) };
+}
+
+/** Clicks on whatever is there, also on what is off; answers how many buttons that were. */
+export async function clickEverything(page) {
+  const buttons = await page.locator('main button:visible').all();
+  for (const button of buttons) await button.click({ force: true });
+  return buttons.length;
+}
+
+/** Waits until the page shows a share that the gateways have answered, and not all of it. */
+export const someFigures = (page) => page.waitForFunction(() => {
+  const share = parseFloat(document.querySelector('.share')?.innerText);
+  return share > 0 && share < 100 && share;
+}).then((found) => found.jsonValue());
+
 /** Holds the button with the mouse until there is an answer. */
 export async function holdMouse(page, until) {
   await page.locator('#press').hover();

@@ -187,3 +187,22 @@ test('who presses second reads how long ago it was, by the server’s clock', as
   await world.behave();
   await world.state(id, 'done');
 });
+
+test('a press whose answer is lost is asked again, and is still ours', async () => {
+  const id = await world.armed('again', 50);
+  const page = await world.person('Mia', 'marketer');
+  let lost = 0;
+  await page.route('**/press', async (route) => {
+    lost += 1;
+    if (lost > 1) return route.continue();
+    await route.fetch();
+    return route.abort();
+  });
+  await page.goto(`/campaigns/${id}`);
+  await page.locator('#press').hover();
+  await page.mouse.down();
+  await receipt(page).waitFor();
+  await page.mouse.up();
+  assert.match(await receipt(page).innerText(), /^Pressed by you at /);
+  await world.state(id, 'done');
+});

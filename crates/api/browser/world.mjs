@@ -50,6 +50,15 @@ async function stop(child) {
   clearTimeout(hard);
 }
 
+/** The stand-ins as a configuration says it, for a project that may send so many messages a minute to Google. */
+function withQuota(info, perMinute) {
+  const section = (name, values) => [`[${name}]`, ...Object.entries(values).map(([key, value]) => `${key} = ${JSON.stringify(value)}`)].join('\n');
+  const of = (address) => ({ kind: 'rehearsal', endpoint: `${info.server_name}:${address.split(':').pop()}`, ca_file: info.ca_file });
+  const apns = { ...of(info.apns), key_file: info.apns_key_file, key_id: info.apns_key_id, team_id: info.apns_team_id, topic: info.apns_topic };
+  const fcm = { ...of(info.fcm), service_account_file: info.fcm_service_account_file, project: info.fcm_project, quota_per_minute: perMinute };
+  return `${section('apns', apns)}\n${section('fcm', fcm)}\n`;
+}
+
 /** A way to the server that can be cut. */
 export async function cable(port) {
   const open = new Set();
@@ -87,11 +96,14 @@ export async function cable(port) {
 }
 
 export class World {
-  /** With `first`, nobody has a token: `link` is the first administrator's. */
-  static async begin({ first = false } = {}) {
+  /**
+   * With `first`, nobody has a token: `link` is the first administrator's. `config` is more of the configuration,
+   * `quota` what Google allows in a minute, `behaviour` how the gateways answer from the first connection on.
+   */
+  static async begin(how = {}) {
     const world = new World();
     try {
-      await world.start(first);
+      await world.start(how);
     } catch (error) {
       await world.end();
       throw error;
@@ -99,21 +111,26 @@ export class World {
     return world;
   }
 
-  async start(first) {
+  async start({ first = false, config = '', quota = null, behaviour = {} }) {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'owl-browser-'));
     this.shots = process.env.OWL_SHOTS ?? path.join(this.dir, 'shots');
     fs.mkdirSync(this.shots, { recursive: true });
     const owl = process.env.OWL_BIN ?? path.resolve(import.meta.dirname, '../../../target/debug/owl');
     const gateways = path.join(this.dir, 'gw');
-    const config = path.join(this.dir, 'owl.toml');
-    fs.writeFileSync(config, `listen = "127.0.0.1:0"\ndata_dir = ${JSON.stringify(path.join(this.dir, 'data'))}\n`);
     this.admin = `owl_${randomBytes(4).toString('hex')}_${randomBytes(32).toString('base64url')}`;
     this.gateways = await start(owl, ['gateways', '--dir', gateways, '--exit-on-stdin-close'], {}, /^\{/);
+    const info = JSON.parse(fs.readFileSync(path.join(gateways, 'gateways.json'), 'utf8'));
+    this.control = info.admin;
+    this.usual = behaviour;
+    await this.behave();
+    const file = path.join(this.dir, 'owl.toml');
+    const sections = quota === null ? '' : withQuota(info, quota);
+    fs.writeFileSync(file, `listen = "127.0.0.1:0"\ndata_dir = ${JSON.stringify(path.join(this.dir, 'data'))}\n${config}\n${sections}`);
     const [env, wanted] = first ? [{}, /sign-in#first=/] : [{ OWL_ADMIN_TOKEN: this.admin }, /http:\/\/127\.0\.0\.1:\d+/];
-    this.up = await start(owl, ['up', '--config', config, '--stand-ins', path.join(gateways, 'gateways.json')], env, wanted);
+    const to = quota === null ? ['--stand-ins', path.join(gateways, 'gateways.json')] : [];
+    this.up = await start(owl, ['up', '--config', file, ...to], env, wanted);
     this.url = this.up.line.match(/http:\/\/127\.0\.0\.1:\d+/)[0];
     this.link = this.up.line.trim();
-    this.control = JSON.parse(fs.readFileSync(path.join(gateways, 'gateways.json'), 'utf8')).admin;
     this.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
     if (!first) await this.seed();
   }
@@ -151,7 +168,7 @@ export class World {
 
   /** How the gateways answer from now on. */
   async behave(behaviour = {}) {
-    const answer = await fetch(`${this.control}/v1/behaviour`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify(behaviour) });
+    const answer = await fetch(`${this.control}/v1/behaviour`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ ...this.usual, ...behaviour }) });
     if (!answer.ok) throw new Error(await answer.text());
   }
 
@@ -165,9 +182,9 @@ export class World {
   }
 
   /** A campaign with an audience, made without the page. */
-  async campaign(name, people) {
+  async campaign(name, people, options = {}) {
     const content = { texts: { en: { title: 'It is over!', body: 'Watch the last minute' } }, default_locale: 'en' };
-    const { id } = await this.ask('POST', '/v1/campaigns', { name, content });
+    const { id } = await this.ask('POST', '/v1/campaigns', { name, content, options });
     await this.ask('PUT', `/v1/campaigns/${id}/audience`, fs.readFileSync(this.list(`${name}.csv`, people)), 'text/csv');
     await this.state(id, 'ready');
     return id;

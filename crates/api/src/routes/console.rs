@@ -176,15 +176,32 @@ mod tests {
         }
     }
 
+    /// What stands between these two in the page's script about sessions.
+    fn said_of_roles(begin: &str, end: &str) -> &'static str {
+        let (_, script) = FILES.iter().find(|(name, _)| *name == "session.js").unwrap();
+        let (_, rest) = std::str::from_utf8(script).unwrap().split_once(begin).unwrap();
+        rest.split_once(end).unwrap().0
+    }
+
+    #[test]
+    fn what_is_for_silent_campaigns_only_is_the_same_on_the_page() {
+        use crate::access::rules::RULES;
+        let told: BTreeSet<_> = said_of_roles("const SILENT = [", "]")
+            .split(", ")
+            .map(|action| action.trim_matches('\''))
+            .collect();
+        // Whoever creates one looks at none yet.
+        let wanted: BTreeSet<_> =
+            RULES.iter().filter(|r| r.silent && r.action != "create").map(|r| r.action).collect();
+        assert_eq!(told, wanted);
+    }
+
     /// What the page says of roles is what the server goes by.
     #[test]
     fn the_roles_on_the_page_are_those_of_the_rules() {
         use crate::access::rules::can;
         use common::access::Role;
-        let (_, script) = FILES.iter().find(|(name, _)| *name == "session.js").unwrap();
-        let text = std::str::from_utf8(script).unwrap();
-        let (_, table) = text.split_once("const ROLES = {").unwrap();
-        let (table, _) = table.split_once("};").unwrap();
+        let table = said_of_roles("const ROLES = {", "};");
         let mut told = BTreeMap::new();
         for (head, roles) in table.split(']').filter_map(|entry| entry.split_once(": [")) {
             let action = head.trim_matches([',', ' ', '\n']).to_owned();
