@@ -16,6 +16,8 @@ mod kill;
 mod menu;
 #[path = "push_worker/run.rs"]
 mod run;
+#[path = "push_worker/stops.rs"]
+mod stops;
 #[path = "push_worker/testing.rs"]
 mod testing;
 #[path = "push_worker/trip.rs"]
