@@ -15,6 +15,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("nghttp2-server", &["nghttpd", "--version"]),
     ("nginx-light", &["sh", "-c", "PATH=$PATH:/usr/sbin nginx -v"]),
     ("nodejs", &["node", "--version"]),
+    ("curl", &["sh", "-c", "curl --version | grep -q HTTP2"]),
 ];
 
 fn quiet(command: &[&str]) -> bool {
