@@ -1,7 +1,7 @@
 //! A fence: what was submitted before it is read by the other side soon, or never leaves.
 //!
-//! The answer to a PING proves that everything before it was read. A peer that gives none within the time does not read:
-//! what lies in our output then, in TLS, and in the kernel would leave whenever it reads again.
+//! The answer to a PING proves that everything before it was read. Of a peer that gives none within the time it is asked whether
+//! anything is left on this side: what lies in our output then, in TLS, and in the kernel would leave whenever it reads again.
 
 use super::{Connection, End};
 use crate::fault::Code;
@@ -29,7 +29,8 @@ struct Fence {
     until: Duration,
     /// The last stream before it.
     last: u32,
-    read: bool,
+    /// Everything before it has left for good.
+    gone: bool,
 }
 
 impl Fences {
@@ -37,7 +38,7 @@ impl Fences {
     pub(super) fn answered(&mut self, octets: [u8; 8]) {
         let number = u64::from_be_bytes(octets);
         if self.open.iter().any(|fence| fence.number == number) {
-            self.open.iter_mut().filter(|fence| fence.number <= number).for_each(|fence| fence.read = true);
+            self.open.iter_mut().filter(|fence| fence.number <= number).for_each(|fence| fence.gone = true);
         }
     }
 
@@ -58,7 +59,8 @@ impl Connection {
     /// not answered by `until`, the connection ends as [`End::Unread`], and the caller throws away what TLS and the kernel hold. What
     /// of it was not taken, or is [`held`](Self::held), ends as [`Outcome::NotSent`].
     ///
-    /// Bodies that still wait for a window then are given up.
+    /// The caller looks first ([`is_fence_due`](Self::is_fence_due)) whether anything is left at all
+    /// ([`all_is_gone`](Self::all_is_gone)). Bodies that still wait for a window then are given up.
     pub fn fence(&mut self, until: Duration) {
         if self.end.is_some() {
             return;
@@ -70,15 +72,27 @@ impl Connection {
             // The newer one speaks for it.
             self.fences.open.pop_back();
         }
-        self.fences.open.push_back(Fence { number, until, last: self.slots.last(), read: false });
+        self.fences.open.push_back(Fence { number, until, last: self.slots.last(), gone: false });
         self.check();
+    }
+
+    /// Whether a fence's time is over and its PING not answered: then what was submitted before it may be held on this side.
+    #[must_use]
+    pub fn is_fence_due(&self, now: Duration) -> bool {
+        self.end.is_none() && self.fences.open.iter().any(|fence| !fence.gone && fence.until <= now)
+    }
+
+    /// Nothing of what was submitted is on this side any more: the other side's kernel has all of it, and its answers may still
+    /// come. The fences are met.
+    pub fn all_is_gone(&mut self) {
+        self.fences.open.iter_mut().for_each(|fence| fence.gone = true);
     }
 
     pub(super) fn end_fences(&mut self, now: Duration) {
         while self.end.is_none()
             && let Some(fence) = self.fences.due(now)
         {
-            if !fence.read {
+            if !fence.gone {
                 let left = self.out.left().saturating_sub(self.fences.held);
                 return self.cut_off(End::Unread, left);
             }

@@ -196,12 +196,21 @@ impl<T: AsyncRead + AsyncWrite + Linger + Unpin> Driver<T> {
         (left - before).saturating_sub(self.link.marks.written.get() - written)
     }
 
+    /// Whether nothing is left on this side: not in the output, not in TLS, not in the kernel.
+    fn has_let_go(&self, output: &[u8], now: Instant) -> bool {
+        let kernel = || self.hub.queues.borrow_mut().held(self.io.ports()?, now);
+        output.is_empty() && !self.unflushed && kernel() == Some(0)
+    }
+
     /// Lets time pass. Answers whether it has to be looked at again.
     fn tick(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut core = self.link.core.borrow_mut();
         let time = self.hub.time(now);
         let held = self.held(core.left());
         core.held(held);
+        if core.is_fence_due(time) && self.has_let_go(core.output(), now) {
+            core.all_is_gone();
+        }
         if core.next_tick().is_some_and(|next| next <= time) {
             core.tick(time);
         }

@@ -1,5 +1,6 @@
 //! What the connections of a pool and those who send over them have in common.
 
+use super::kernel::Queues;
 use super::limits;
 use super::mail::Mails;
 use super::turns::Turns;
@@ -13,13 +14,20 @@ pub(super) struct Hub {
     pub(super) mails: Mails,
     /// What one connection reads into while it has its turn.
     pub(super) buffer: RefCell<Box<[u8]>>,
+    pub(super) queues: RefCell<Queues>,
     start: Instant,
 }
 
 impl Hub {
     pub(super) fn new() -> Self {
         let buffer = RefCell::new(vec![0; limits::READ_BYTES].into());
-        Self { turns: Turns::default(), mails: Mails::default(), buffer, start: Instant::now() }
+        Self {
+            turns: Turns::default(),
+            mails: Mails::default(),
+            buffer,
+            queues: RefCell::default(),
+            start: Instant::now(),
+        }
     }
 
     /// An instant on the connections' clock.

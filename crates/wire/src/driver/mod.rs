@@ -7,6 +7,7 @@
 mod dial;
 mod drive;
 mod hub;
+mod kernel;
 pub mod limits;
 mod link;
 mod mail;

@@ -1,6 +1,7 @@
 //! A stream that reads more than it is asked for, can be told to let answers gather, and remembers whether the kernel took
 //! what it was given last, so that nothing is piled up behind a peer that stopped reading.
 
+use super::kernel::Ports;
 use super::limits;
 use std::cell::Cell;
 use std::io::Result;
@@ -26,11 +27,18 @@ pub(super) struct Marks {
 
 /// A stream that takes back what has not left when it is dropped, unless it is told to linger.
 pub(super) trait Linger {
+    /// How the kernel knows it.
+    fn ports(&self) -> Option<Ports>;
+
     /// What the kernel holds still leaves when it is dropped.
     fn linger(&self);
 }
 
 impl Linger for TcpStream {
+    fn ports(&self) -> Option<Ports> {
+        Some((self.local_addr().ok()?.port(), self.peer_addr().ok()?.port()))
+    }
+
     fn linger(&self) {
         // On a socket that is broken already nothing leaves.
         let _ = socket2::SockRef::from(self).set_linger(None);
@@ -38,12 +46,20 @@ impl Linger for TcpStream {
 }
 
 impl<T: Linger> Linger for Socket<T> {
+    fn ports(&self) -> Option<Ports> {
+        self.io.ports()
+    }
+
     fn linger(&self) {
         self.io.linger();
     }
 }
 
 impl<T: Linger> Linger for TlsStream<T> {
+    fn ports(&self) -> Option<Ports> {
+        self.get_ref().0.ports()
+    }
+
     fn linger(&self) {
         self.get_ref().0.linger();
     }

@@ -105,6 +105,7 @@ impl World {
             16 => self.piece = script.below(256) + 1,
             17 => self.data(script),
             18 => match script.octet() {
+                240.. => self.conn.all_is_gone(),
                 200.. => self.conn.fence(self.now + Duration::from_millis(script.short().into())),
                 n if n % 4 == 0 => self.conn.drain(self.now + Duration::from_secs(5)),
                 n if n % 4 == 1 => self.lose(),

@@ -168,6 +168,20 @@ fn what_is_not_read_before_the_fence_ends_leaves_no_more() {
     }
 }
 
+/// It reads, but slowly: what its kernel has is answered later.
+#[test]
+fn a_fence_is_met_when_all_has_left() {
+    let (mut conn, until) = (settled(Config::default()), NOW + Duration::from_millis(500));
+    submit(&mut conn, 0, 3, 10);
+    conn.fence(until);
+    flush(&mut conn);
+    assert!(!conn.is_fence_due(until - Duration::from_nanos(1)) && conn.is_fence_due(until));
+    conn.all_is_gone();
+    assert!(!conn.is_fence_due(until));
+    conn.tick(until);
+    assert_eq!((conn.state(), conn.books().in_flight), (State::Open, 3));
+}
+
 /// What TLS held counts as if it had not been taken, when a fence ends the connection.
 #[test]
 fn what_was_held_until_the_fence_ended_was_not_sent() {

@@ -84,6 +84,9 @@ impl Bench {
 }
 
 impl Linger for DuplexStream {
+    fn ports(&self) -> Option<(u16, u16)> {
+        None
+    }
     fn linger(&self) {}
 }
 
@@ -254,6 +257,9 @@ struct BreaksHalfWay {
 }
 
 impl Linger for BreaksHalfWay {
+    fn ports(&self) -> Option<(u16, u16)> {
+        None
+    }
     fn linger(&self) {}
 }
 
@@ -319,6 +325,9 @@ struct Holds {
 }
 
 impl Linger for Holds {
+    fn ports(&self) -> Option<(u16, u16)> {
+        None
+    }
     fn linger(&self) {}
 }
 

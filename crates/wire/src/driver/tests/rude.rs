@@ -236,6 +236,38 @@ async fn who_stops_reading_gets_nothing_more_after_a_fence() {
     .await;
 }
 
+/// A few that its kernel has taken are gone already: their answers are waited for.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_reads_late_what_has_left_in_time_is_not_cut() {
+    local(async {
+        let server = Server::new().await;
+        let pool = pool(&server);
+        let written = Notify::new();
+        let serve = async {
+            let mut peer = server.accept(100).await;
+            let first = peer.request().await.unwrap();
+            written.notified().await;
+            peer.answer(first).await;
+            assert_eq!(peer.serve().await, 19);
+        };
+        let sends = async {
+            let ended = send(&pool, 20, &|| true, PATIENCE).await;
+            assert_eq!(tally(&ended), [("200".to_owned(), 20)].into());
+            pool.close().await;
+        };
+        let stops = async {
+            pool.ready(PATIENCE).await.unwrap();
+            pool.fence(Duration::from_millis(50));
+            // Longer than the fence's time: of what happens then, nothing can be seen.
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            written.notify_one();
+        };
+        tokio::join!(serve, sends, stops);
+    })
+    .await;
+}
+
 /// What was written and never answered does not leave when its pool closes.
 #[tokio::test]
 async fn who_stops_reading_gets_nothing_more_after_a_pool_has_closed() {
