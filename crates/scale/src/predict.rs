@@ -34,6 +34,8 @@ pub struct Prediction {
     pub push_workers: u32,
     /// When devices were accepted.
     pub accepted: Times,
+    /// The same of APNs' alone.
+    pub apns: Times,
     /// The same of FCM's alone.
     pub fcm: Times,
     /// Devices that were not sent before the deadline.
@@ -87,6 +89,7 @@ pub fn predict(setup: &Setup) -> Prediction {
         interim_workers: setup.fleet.interim_workers,
         push_workers: setup.fleet.push_workers,
         accepted,
+        apns: seen.apns.times(),
         fcm: seen.fcm.times(),
         expired: seen.expired,
         stages: stages(&seen),

@@ -118,6 +118,10 @@ impl Waits {
         let working: f64 = self.sending.iter().sum();
         all.0[Kind::InterimCpu as usize] += self.slots * share(self.sending[0], working);
         all.0[Kind::SendCalls as usize] += self.slots * (1.0 - share(self.sending[0], working));
+        // Who waits for a permit waits for those who hold them, and these work or have calls on their way.
+        let permit = all.get(Kind::Interim) * share(self.sending[0], working);
+        all.0[Kind::Interim as usize] -= permit;
+        all.0[Kind::InterimCpu as usize] += permit;
         // Whoever sleeps does so because the lane's first receiver got nothing: it is that one's reason that counts.
         let [blocked, calling, _, limited] = self.receivers;
         let watched = blocked + calling + limited;

@@ -118,9 +118,8 @@ impl World<'_> {
         let read = self.lane_cpu(lane, self.s.cpu.answer * f64::from(count), share);
         self.pump(lane, fcm);
         self.seen.accepted.add(read, u64::from(count));
-        if fcm {
-            self.seen.fcm.add(read, u64::from(count));
-        }
+        let gateway = if fcm { &mut self.seen.fcm } else { &mut self.seen.apns };
+        gateway.add(read, u64::from(count));
         self.left[job.batch as usize] -= count;
         let hand = &mut self.groups[group as usize].jobs[usize::from(place)];
         hand.left -= count;
