@@ -108,9 +108,16 @@ fn cut(s: &Setup) -> (Vec<Shard>, Vec<u16>, Vec<u32>) {
     let (mut all, mut left, mut bucket_of) = (Vec::new(), Vec::new(), Vec::new());
     let mut buckets = 0;
     let (mut users, mut devices) = (0, 0);
-    for n in 0..shards {
+    // Users are cut by a hash of their ids: shards differ by the root of their size.
+    let mut dice = Dice::new(blast.seed);
+    let spread = (blast.users as f64 / shards as f64).sqrt();
+    for n in 1..=shards {
         let first = left.len() as u32;
-        let end = blast.users * (n + 1) / shards;
+        // Twelve shares of chance are about as normal as it takes.
+        let chance = (0..12).map(|_| dice.share()).sum::<f64>() - 6.0;
+        let even = (blast.users * n / shards) as f64;
+        let end = if n == shards { blast.users } else { (even + chance * spread).max(0.0).round() as u64 };
+        let end = end.clamp(users, blast.users);
         while users < end {
             users += (end - users).min(u64::from(blast.batch_users.max(1)));
             // So that the sum is right, shares are rounded over neighbours.

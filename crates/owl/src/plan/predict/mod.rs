@@ -140,7 +140,7 @@ impl PredictArgs {
             let usd_event = arithmetic::usd_event(&planned, interim, *push_workers, &assumed);
             Sized { next: next(&predicted), predicted, usd_event, checks }
         };
-        let fleets = self.push_workers.iter().map(sized).collect();
+        let fleets = at_once(&self.push_workers, &sized)?;
         Ok(Predicted { users: self.users, up_hours, fleets, figures })
     }
 
@@ -193,6 +193,24 @@ impl PredictArgs {
     }
 }
 
+/// Each on its own, as many at once as there are cores.
+fn at_once(all: &[u32], sized: &(dyn Fn(&u32) -> Sized + Sync)) -> anyhow::Result<Vec<Sized>> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut done = Vec::with_capacity(all.len());
+    for some in all.chunks(cores) {
+        std::thread::scope(|scope| {
+            let running: Vec<_> = some.iter().map(|workers| scope.spawn(move || sized(workers))).collect();
+            for one in running {
+                done.push(
+                    one.join().map_err(|_| anyhow::anyhow!("the model broke: say so, with this command"))?,
+                );
+            }
+            Ok::<_, anyhow::Error>(())
+        })?;
+    }
+    Ok(done)
+}
+
 /// What is waited for most, beside the limit.
 fn next(p: &Prediction) -> String {
     let other = p.waited.iter().find(|waited| waited.kind != p.limit);
@@ -222,11 +240,20 @@ mod tests {
                 compared.push(name);
             }
         }
-        let expected = ["push_cpu_us", "bytes_per_user", "call_ms", "apns_per_connection", "fcm_streams", "fcm_quota_per_min"];
+        let expected = [
+            "push_cpu_us",
+            "bytes_per_user",
+            "call_ms",
+            "apns_per_connection",
+            "fcm_streams",
+            "fcm_quota_per_min",
+        ];
         assert_eq!(compared, expected);
-        let sdk = model["sdk_send_us"].value + model["sdk_receive_us"].value + 2.0 * model["sdk_ledger_us"].value;
+        let sdk =
+            model["sdk_send_us"].value + model["sdk_receive_us"].value + 2.0 * model["sdk_ledger_us"].value;
         assert_eq!(sdk, plan.sdk_cpu_us_per_batch.value);
-        let of_push: f64 = model.iter().filter(|(name, _)| name.starts_with("share_")).map(|(_, f)| f.value).sum();
+        let of_push: f64 =
+            model.iter().filter(|(name, _)| name.starts_with("share_")).map(|(_, f)| f.value).sum();
         assert!((of_push - 1.0).abs() < 1e-9, "the shares of a push are a whole: {of_push}");
     }
 

@@ -65,7 +65,9 @@ fn row(f: &Sized) {
 fn faults(fleets: &[Sized]) {
     let mut said = Vec::new();
     for f in fleets {
-        for check in f.checks.iter().filter(|check| !check.holds() && !said.contains(&check.what)).collect::<Vec<_>>() {
+        for check in
+            f.checks.iter().filter(|check| !check.holds() && !said.contains(&check.what)).collect::<Vec<_>>()
+        {
             if said.is_empty() {
                 outln!();
                 outln!("Beyond a limit:");
