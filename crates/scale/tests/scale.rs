@@ -95,31 +95,38 @@ fn lanes_never_hold_more_than_their_room() {
     let most =
         f64::from(setup.fleet.push_workers * setup.fleet.lanes * setup.fleet.devices_in_flight) / 105.0;
     assert!(p.in_lanes > 0.0 && p.in_lanes <= most, "{} of {most}", p.in_lanes);
-    assert!(p.most_in_flight as f64 <= most, "{} of {most}", p.most_in_flight);
+    // A shard's last batch is smaller: one more of them may fit.
+    assert!(p.most_in_flight as f64 <= most * 1.05, "{} of {most}", p.most_in_flight);
     assert_eq!(p.limit, Kind::Room, "{:?}", p.waited);
 }
 
+/// 42,000 at 1,000/s, of which half a second's worth was saved up and each worker may owe one batch's.
 #[test]
 fn a_quota_bounds_the_rate_exactly() {
-    let mut setup = aws(100_000, 5);
-    setup.gateways.fcm.quota_per_min = Some(60_000.0);
-    let whole_seconds = predict(&setup).fcm.last_ms;
-    setup.backend.whole_seconds = false;
-    let p = predict(&setup);
-    conserved(&p);
-    assert!(
-        whole_seconds >= p.fcm.last_ms,
-        "a queue that knows whole seconds only uses no more of the quota"
-    );
-    assert_eq!((p.limit, p.expired), (Kind::FcmQuota, 0), "{:?}", p.waited);
-    // 42,000 at 1,000/s, of which half a second's worth was saved up and each worker may owe one batch's.
-    let (fcm, seconds) = (p.fcm.count as f64, p.fcm.last_ms as f64 / 1_000.0);
-    assert_eq!(p.fcm.count, 42_000);
-    assert!(fcm <= 1_000.0 * (seconds + 0.5) + 5.0 * 42.0, "{fcm} in {seconds} s is above the quota");
-    // Each worker has a fifth of it, and what comes back to one that has none stands in line anew.
-    assert!(seconds <= 42.0 * 1.4, "{seconds} s: the quota is not used");
-    let apns = predict(&aws(100_000, 5)).accepted.last_ms;
-    assert!(p.accepted.p50_ms <= apns, "Apple's are not held up");
+    let paced = |workers: u32, whole_seconds: bool| {
+        let mut setup = aws(100_000, workers);
+        setup.gateways.fcm.quota_per_min = Some(60_000.0);
+        setup.backend.whole_seconds = whole_seconds;
+        let p = predict(&setup);
+        conserved(&p);
+        assert_eq!((p.limit, p.expired, p.fcm.count), (Kind::FcmQuota, 0, 42_000), "{:?}", p.waited);
+        let seconds = p.fcm.last_ms as f64 / 1_000.0;
+        let allowed = 1_000.0 * (seconds + 0.5) + f64::from(workers) * 42.0;
+        assert!(42_000.0 <= allowed, "{workers} workers: 42,000 in {seconds} s is above the quota");
+        assert!(
+            p.apns.last_ms <= predict(&aws(100_000, workers)).apns.last_ms * 2,
+            "Apple's are not held up"
+        );
+        seconds
+    };
+    let alone = paced(1, false);
+    assert!(alone <= 42.0 * 1.15, "{alone} s: one worker uses all of it");
+    // Of several, each has its part; what comes back to one that has none left stands in line anew, and a queue that knows
+    // whole seconds only lets many come back at once.
+    for (workers, whole_seconds) in [(5, false), (5, true), (20, true)] {
+        let seconds = paced(workers, whole_seconds);
+        assert!(seconds >= alone * 0.95, "{workers} workers: {seconds} s, one alone {alone} s");
+    }
 }
 
 #[test]
