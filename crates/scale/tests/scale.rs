@@ -140,6 +140,16 @@ fn what_the_quota_has_no_room_for_before_the_deadline_is_expired_and_counted() {
 }
 
 #[test]
+fn nothing_is_sent_after_the_deadline() {
+    let mut setup = aws(400_000, 1);
+    setup.blast.deadline_s = 3.0;
+    let p = predict(&setup);
+    conserved(&p);
+    // What was claimed before may have its answer a little later.
+    assert!(p.expired > 200_000 && p.accepted.last_ms < 5_000, "{} {}", p.expired, p.accepted.last_ms);
+}
+
+#[test]
 fn each_limit_is_found_where_it_was_put() {
     let limit = |change: &dyn Fn(&mut Setup)| {
         let mut setup = aws(200_000, 20);

@@ -9,6 +9,19 @@ use std::process::Command;
 
 /// What the table of fleets is about; the same line stands in the document, and a test of `crates/owl` runs it.
 const SHOWN: &[&str] = &["fleet", "predict", "--users", "4000000", "--fcm-quota", "25000000"];
+/// The same with ten times the room, and a few workers only.
+const ROOMY: &[&str] = &[
+    "fleet",
+    "predict",
+    "--users",
+    "4000000",
+    "--fcm-quota",
+    "25000000",
+    "--devices-in-flight",
+    "40000",
+    "--push-workers",
+    "2,5,10,50,200",
+];
 /// Audiences, in users.
 const AUDIENCES: [&str; 6] = ["100000", "400000", "1000000", "4000000", "10000000", "40000000"];
 const WORKERS: &str = "2,10,50,200,1000";
@@ -24,6 +37,7 @@ pub(super) fn write(
         std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let shown = said(owl, SHOWN)?;
     let fleets = json(owl, SHOWN)?;
+    let roomy = json(owl, ROOMY)?;
     let quota = json(owl, &["fleet", "predict", "--users", "4000000"])?;
     let sweep = |users: &&str| {
         // As if Google had granted what the whole audience takes within five seconds: else there is nothing but quota to see.
@@ -35,6 +49,7 @@ pub(super) fn write(
     let audiences = AUDIENCES.iter().map(sweep).collect::<anyhow::Result<Vec<_>>>()?;
     put(&mut text, "printed", &format!("```\n$ owl {}\n{}\n```", SHOWN.join(" "), shown.trim_end()))?;
     put(&mut text, "fleets", &tables::fleets(&fleets))?;
+    put(&mut text, "roomy", &format!("`owl {}`:\n\n{}", ROOMY.join(" "), tables::fleets(&roomy)))?;
     put(&mut text, "quota", &tables::fleets(&quota))?;
     put(&mut text, "audiences", &tables::audiences(&audiences))?;
     put(&mut text, "limits", &tables::limits(&fleets))?;
@@ -86,7 +101,7 @@ mod tests {
     #[test]
     fn the_document_has_its_markers() {
         let mut text = include_str!("../../../docs/scaling.md").to_owned();
-        for name in ["printed", "fleets", "quota", "audiences", "limits", "measured"] {
+        for name in ["printed", "fleets", "roomy", "quota", "audiences", "limits", "measured"] {
             assert!(put(&mut text, name, "x").is_ok(), "{name}");
         }
     }

@@ -1,6 +1,6 @@
 //! A lane's groups, from the queue to the deletion (`push-worker/src/{admit,claim,work,finish}.rs`).
 
-use super::{Event, Job, World, own};
+use super::{Event, InHand, Job, World, own};
 use crate::dice::mix;
 use crate::rate::Rate;
 use crate::waits::Kind;
@@ -47,6 +47,10 @@ impl World<'_> {
         let lane = self.groups[group as usize].lane;
         let worker = self.lanes[lane as usize].worker as usize;
         let mut jobs = std::mem::take(&mut self.groups[group as usize].jobs);
+        if self.now >= self.deadline() {
+            self.too_late(group, &jobs);
+            return;
+        }
         let mut away = Vec::new();
         jobs.retain_mut(|hand| {
             let bucket = self.push[worker].bucket.as_mut().filter(|_| hand.job.fcm > 0);
@@ -82,6 +86,20 @@ impl World<'_> {
         let done = self.lane_cpu(lane, self.s.cpu.claim * batches, batches);
         let claimed = self.ledger_writes(group, u16::MAX, done.max(ready));
         self.at(claimed, Event::Claimed { group });
+    }
+
+    /// Past the deadline nothing is sent: envelopes are deleted, and their devices expired.
+    fn too_late(&mut self, group: u32, jobs: &[InHand]) {
+        for job in jobs.iter().map(|hand| hand.job) {
+            self.seen.expired += u64::from(job.apns + job.fcm);
+            self.left[job.batch as usize] -= job.apns + job.fcm;
+            self.close(job.batch);
+        }
+        let g = &mut self.groups[group as usize];
+        let (lane, room) = (g.lane, std::mem::take(&mut g.room));
+        self.free_groups.push(group);
+        self.gone(jobs.len() as u64);
+        self.free_room(lane, room);
     }
 
     /// A part that comes again. What would come after the deadline never does.
