@@ -76,6 +76,8 @@ pub(crate) struct Waits {
     /// Waited for a send call, and what these calls were doing: working, on their way.
     pub(crate) slots: f64,
     pub(crate) sending: [f64; 2],
+    /// What streams were taken by, for APNs and FCM: a connection's rate, a stand-in's CPU, the round trip.
+    pub(crate) streams: [[f64; 3]; 2],
 }
 
 /// By kind.
@@ -111,9 +113,9 @@ impl Waits {
     /// By what it was for, longest first. What waited on the queue is laid on what kept the receivers from taking it: on
     /// receiving itself, and, where lanes were full, on what those waited for that filled them.
     pub(crate) fn settle(&self, batches: u64) -> Vec<Waited> {
-        let mut all = Sums::default();
+        let (mut all, held) = (Sums::default(), self.held_by_cause());
         for kind in Kind::ALL {
-            all.0[*kind as usize] = self.held.get(*kind) + self.before.get(*kind);
+            all.0[*kind as usize] = held.get(*kind) + self.before.get(*kind);
         }
         let working: f64 = self.sending.iter().sum();
         all.0[Kind::InterimCpu as usize] += self.slots * share(self.sending[0], working);
@@ -130,7 +132,7 @@ impl Waits {
         all.0[Kind::Receivers as usize] += calling + if watched > 0.0 { 0.0 } else { self.queued };
         all.0[Kind::InFlight as usize] += limited;
         for kind in Kind::ALL {
-            let part = blocked * share(self.held.get(*kind), self.held.total());
+            let part = blocked * share(held.get(*kind), held.total());
             let on = if kind.is_own() { Kind::Room } else { *kind };
             all.0[on as usize] += part;
         }
@@ -142,6 +144,20 @@ impl Waits {
         let mut waited: Vec<_> = Kind::ALL.iter().map(mean).filter(|w| w.mean_ms > 0.0005).collect();
         waited.sort_by(|a, b| b.mean_ms.total_cmp(&a.mean_ms));
         waited
+    }
+
+    /// Who waits for a stream waits for those who have them, and these are held up by their connection's rate, by a
+    /// stand-in's CPU, or by nothing but their answers.
+    fn held_by_cause(&self) -> Sums {
+        let mut held = self.held.clone();
+        for (kind, [rate, cpu, trip]) in [Kind::ApnsStreams, Kind::FcmStreams].into_iter().zip(self.streams) {
+            let (waited, all) = (held.get(kind), rate + cpu + trip);
+            for (cause, part) in [(Kind::ApnsRate, rate), (Kind::GatewayCpu, cpu)] {
+                held.0[cause as usize] += waited * share(part, all);
+                held.0[kind as usize] -= waited * share(part, all);
+            }
+        }
+        held
     }
 }
 

@@ -165,6 +165,7 @@ fn each_limit_is_found_where_it_was_put() {
     is(Kind::Partition, &|s| s.backend.table_writes_per_s = Some(400.0));
     is(Kind::FcmStreams, &|s| (s.fleet.fcm_connections, s.gateways.fcm.streams) = (1, 2));
     is(Kind::ApnsRate, &|s| s.gateways.apns.per_connection_per_s = Some(20.0));
+    is(Kind::ApnsRate, &|s| (s.fleet.push_workers, s.fleet.devices_in_flight) = (2, 40_000));
     is(Kind::InFlight, &|s| s.backend.in_flight_max = Some(20));
     is(Kind::SendCalls, &|s| {
         (s.blast.users, s.fleet.push_workers) = (2_000_000, 100);

@@ -92,7 +92,9 @@ pub(super) fn audiences(all: &[Value]) -> String {
         for fleet in predicted["fleets"].as_array().into_iter().flatten() {
             let each = number(&fleet["usd_event"]) / users * 1e6;
             let p99 = seconds(&fleet["accepted"]["p99_ms"]);
-            let _ = write!(text, " {p99}; {each:.2}; {} |", word(&fleet["limit_name"]));
+            let late = number(&fleet["expired"]) / number(&fleet["devices"]) * 100.0;
+            let late = if late > 0.0 { format!(" ({late:.0} % expired)") } else { String::new() };
+            let _ = write!(text, " {p99}{late}; {each:.2}; {} |", word(&fleet["limit_name"]));
         }
         text.push('\n');
     }

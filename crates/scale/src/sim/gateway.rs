@@ -77,12 +77,15 @@ impl World<'_> {
         let rate = self.lanes[lane as usize].pools[usize::from(fcm)].rate.as_mut();
         let through = rate.map_or(self.now, |rate| rate.pass(f64::from(count), self.now));
         own(self, Kind::ApnsRate, through - self.now, share);
+        let requests = f64::from(count);
+        self.seen.waits.streams[usize::from(fcm)][0] += (through - self.now) as f64 * requests;
         let mut taken = through;
         if self.s.gateways.cpu_us > 0.0 {
             let work = ns_of_us(self.s.gateways.cpu_us * f64::from(count));
             let ran = self.machines[0].run(&mut self.gateway_thread, through, work);
             self.seen.cpu_s[2] += work as f64 / 1e9;
             own(self, Kind::GatewayCpu, ran.end - through, share);
+            self.seen.waits.streams[usize::from(fcm)][1] += (ran.end - through) as f64 * requests;
             taken = ran.end;
         }
         self.round_trip(fcm, part, count, taken, share);
@@ -94,10 +97,12 @@ impl World<'_> {
         if draws.is_constant() {
             let trip = draws.draw(&mut self.dice);
             own(self, Kind::RoundTrip, trip, share);
+            self.seen.waits.streams[usize::from(fcm)][2] += trip as f64 * f64::from(count);
             return self.at(taken + trip, Event::Answered { group, place, fcm, count: count as u16 });
         }
         let mut trips: Vec<Ns> = (0..count).map(|_| draws.draw(&mut self.dice)).collect();
         trips.sort_unstable();
+        self.seen.waits.streams[usize::from(fcm)][2] += trips.iter().sum::<Ns>() as f64;
         for piece in trips.chunks(trips.len().div_ceil(PIECES).max(1)) {
             let Some(slowest) = piece.last() else { continue };
             let count = piece.len() as u16;
