@@ -247,7 +247,7 @@ impl Setup {
     /// `owl rehearse`: one push worker and one interim worker, embedded queues and tables, stand-in gateways that
     /// answer after so long, all on these cores.
     #[must_use]
-    pub fn one_machine(f: &Figures, blast: Blast, fleet: Fleet, cores: u32, round_trip: Latency) -> Self {
+    pub fn one_machine(f: &Figures, blast: Blast, mut fleet: Fleet, cores: u32, round_trip: Latency) -> Self {
         let cpu = Cpu::of(f, &blast);
         let call = Latency::constant(f.embedded_call_ms.value);
         let backend = Backend {
@@ -272,7 +272,7 @@ impl Setup {
             fcm: gateway(&f.fcm_streams, &f.fcm_streams),
             cpu_us: f.gateway_us_grouped.value,
         };
-        let fleet = Fleet { interim_workers: 1, push_workers: 1, ..fleet };
+        (fleet.interim_workers, fleet.push_workers) = (1, 1);
         Self { blast, fleet, backend, gateways, machine: Machine::Shared(cores), cpu }
     }
 }

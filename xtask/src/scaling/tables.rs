@@ -6,6 +6,9 @@ use crate::pairs::half_interval;
 use serde_json::Value;
 use std::fmt::Write as _;
 
+/// One figure of a run.
+type Pick = fn(&Run) -> f64;
+
 /// Measured beside predicted.
 pub(super) fn compared(all: &[Compared], measured: &Measured) -> String {
     let mut text = format!("Machine: {}, {} cores.", measured.machine, measured.cores);
@@ -20,7 +23,7 @@ pub(super) fn compared(all: &[Compared], measured: &Measured) -> String {
         let p = &c.predicted.accepted;
         let is = if c.scenario.name == CALIBRATION { " (calibrated by it)" } else { "" };
         let _ = write!(text, "| {}{is}: {} | {} |", c.scenario.name, c.scenario.about(), c.runs.len());
-        let picks: [(fn(&Run) -> f64, u64); 3] =
+        let picks: [(Pick, u64); 3] =
             [(|r| r.p50_ms, p.p50_ms), (|r| r.p99_ms, p.p99_ms), (|r| r.last_ms, p.last_ms)];
         for (pick, predicted) in picks {
             let values: Vec<f64> = c.runs.iter().map(pick).collect();

@@ -45,7 +45,7 @@ impl<'a> World<'a> {
         let receivers = fleet.receivers.max(1);
         let receiver = |n: u32| Receiver {
             lane: n / receivers,
-            first: n % receivers == 0,
+            first: n.is_multiple_of(receivers),
             doing: Doing::Busy,
             since: 0,
             call: 0,
