@@ -4,6 +4,7 @@ mod browser;
 mod dockerfile;
 mod pairs;
 mod python;
+mod scaling;
 mod schemathesis;
 mod standins;
 mod steps;
@@ -45,6 +46,8 @@ enum Task {
         #[arg(last = true)]
         flags: Vec<String>,
     },
+    /// Hold the model of fleets against rehearsals, and write the figures of docs/scaling.md.
+    Scaling(scaling::ScalingArgs),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
             let with: Vec<String> = with.split_whitespace().map(str::to_owned).collect();
             pairs::run(pairs, &with, &flags)
         }
+        Task::Scaling(args) => scaling::run(&args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -79,16 +79,19 @@ fn all(values: &[f64]) -> String {
     format!("{median} ({})", all.join(", "))
 }
 
+/// Half of the 95 % interval of a mean; none of one value.
+pub(crate) fn half_interval(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let t = T.get(values.len().checked_sub(2)?).or(T.last())?;
+    let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    Some(t * (variance / n).sqrt())
+}
+
 /// Mean and interval of percents.
 fn interval(shares: &[f64]) -> String {
-    let n = shares.len() as f64;
-    let mean = shares.iter().sum::<f64>() / n;
-    if shares.len() < 2 {
-        return format!("{mean:+.1} %");
-    }
-    let variance = shares.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let t = T.get(shares.len() - 2).or(T.last()).copied().unwrap_or(f64::NAN);
-    let half = t * (variance / n).sqrt();
+    let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+    let Some(half) = half_interval(shares) else { return format!("{mean:+.1} %") };
     format!("{mean:+.1} %, {:+.1} to {:+.1} %", mean - half, mean + half)
 }
 

@@ -11,6 +11,9 @@ pub use audience::Audience;
 
 /// A fault lasts so long at most.
 const FAULT_LASTS_MS_MAX: i64 = 3_600_000;
+/// Most connections of a lane to a gateway.
+const CONNECTIONS_MAX: u16 = 1_000;
+
 /// A rehearsal, before it begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,6 +69,8 @@ pub struct Fleet {
     pub lanes: Option<u16>,
     /// Devices that a lane holds at once; enough for a million pushes a second when left out.
     pub devices_in_flight: Option<u32>,
+    /// Connections of a lane to each gateway; enough for a million pushes a second when left out.
+    pub connections: Option<u16>,
 }
 
 /// One thing that breaks.
@@ -216,6 +221,10 @@ impl Scenario {
         check(
             self.fleet.devices_in_flight != Some(0),
             "fleet.devices_in_flight must be at least 1".to_owned(),
+        );
+        check(
+            self.fleet.connections.is_none_or(|n| (1..=CONNECTIONS_MAX).contains(&n)),
+            format!("fleet.connections must be 1 to {CONNECTIONS_MAX}"),
         );
         if let Err(why) = self.gateways.check() {
             check(false, format!("gateways: {why}"));

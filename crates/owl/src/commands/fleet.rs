@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::commands::create::parse_duration;
 use crate::output;
 use crate::output::outln;
+use crate::plan::predict::{self, PredictArgs};
 use crate::plan::{self, PlanArgs, parse_instant};
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -24,6 +25,8 @@ pub(crate) enum FleetCommand {
     Scale(ScaleArgs),
     /// Calculate what a blast takes: tasks, connections, calls, quotas to ask for, and the bill.
     Plan(Box<PlanArgs>),
+    /// Predict by a model how long fleets of several sizes take, what limits each, and what it costs.
+    Predict(Box<PredictArgs>),
 }
 
 #[derive(Args, Debug)]
@@ -78,6 +81,7 @@ pub(crate) fn run(client: &Client, command: &FleetCommand, json: bool) -> anyhow
         FleetCommand::Status => status(client, json),
         FleetCommand::Scale(args) => scale(client, args, json),
         FleetCommand::Plan(args) => plan::run(args, json),
+        FleetCommand::Predict(args) => predict::run(args, json),
     }
 }
 

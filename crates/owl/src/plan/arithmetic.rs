@@ -159,6 +159,20 @@ fn interim(blast: &Blast, batches: u64, a: &Assumptions) -> Tasks {
     Tasks { count: tasks, vcpu: a.interim_vcpu.value, gb, because }
 }
 
+/// Interim workers that a blast takes.
+pub(super) fn interim_tasks(blast: &Blast, a: &Assumptions) -> u32 {
+    interim(blast, blast.users.div_ceil(BATCH_USERS_DEFAULT.into()), a).count
+}
+
+/// What the evening costs with so many workers, in US dollars.
+pub(super) fn usd_event(blast: &Blast, interim_workers: u32, push_workers: u32, a: &Assumptions) -> f64 {
+    let batches = blast.users.div_ceil(BATCH_USERS_DEFAULT.into());
+    let interim = Tasks { count: interim_workers, ..interim(blast, batches, a) };
+    let devices = whole(count(blast.users) * blast.devices_per_user);
+    let push = Tasks { count: push_workers, ..push(blast, devices, batches, a) };
+    costs(blast, batches, &interim, &push, a).event
+}
+
 fn push(blast: &Blast, devices: u64, batches: u64, a: &Assumptions) -> Tasks {
     let cpu_s =
         count(devices) * a.push_cpu_us.value / 1e6 + count(batches) * a.sdk_cpu_us_per_batch.value / 1e6;

@@ -3,6 +3,7 @@
 
 mod arithmetic;
 mod assumptions;
+pub(crate) mod predict;
 mod print;
 mod report;
 

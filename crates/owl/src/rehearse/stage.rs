@@ -119,7 +119,12 @@ impl Rehearsed<'_> {
             .context("cannot write a configuration")?;
         let round_trip = round_trip_ms(&self.scenario.gateways);
         let file = file.to_string_lossy().into_owned();
-        Ok(vec!["--config".to_owned(), file, "--round-trip-ms".to_owned(), round_trip.to_string()])
+        let mut flags =
+            vec!["--config".to_owned(), file, "--round-trip-ms".to_owned(), round_trip.to_string()];
+        if let Some(connections) = fleet.connections {
+            flags.extend(["--connections".to_owned(), connections.to_string()]);
+        }
+        Ok(flags)
     }
 }
 

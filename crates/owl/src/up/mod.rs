@@ -58,6 +58,9 @@ pub(crate) struct UpArgs {
     /// Hold and open as much as it takes with gateways that answer after so many milliseconds.
     #[arg(long, hide = true, value_name = "MS")]
     round_trip_ms: Option<u64>,
+    /// Connections of a lane to each gateway, whatever the configuration says.
+    #[arg(long, hide = true, value_name = "N")]
+    connections: Option<u16>,
 }
 
 impl UpArgs {
@@ -70,10 +73,15 @@ impl UpArgs {
         if let Some(file) = &self.stand_ins {
             config.use_stand_ins(file)?;
         }
-        Ok(match self.round_trip_ms {
+        let mut config = match self.round_trip_ms {
             Some(ms) => config.for_round_trip(std::time::Duration::from_millis(ms)),
             None => config,
-        })
+        };
+        if let Some(connections) = self.connections {
+            config.apns.iter_mut().for_each(|apns| apns.connections = connections);
+            config.fcm.iter_mut().for_each(|fcm| fcm.connections = connections);
+        }
+        Ok(config)
     }
 }
 

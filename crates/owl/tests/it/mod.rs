@@ -6,6 +6,7 @@ mod faults;
 mod kill;
 mod night;
 mod once;
+mod predict;
 mod rehearse;
 mod report;
 mod runbook;

@@ -11,8 +11,10 @@ fn every_fault_has_its_place() {
     );
     assert!(why("about = 'x'\n[audience]\nusers = -1\n").starts_with("line 3: "));
     assert!(why("about = 'x'\n[gateways]\nround_trip = 3\n").starts_with("line 3: "));
-    let all = why("about = 'x'\naudience.users = [0]\ncampaign.shards = 0\ngateways.dead_share = 2.0\n");
-    for part in ["audience.users", "campaign.shards", "dead_share"] {
+    let all = why(
+        "about = 'x'\naudience.users = [0]\ncampaign.shards = 0\nfleet.connections = 1001\ngateways.dead_share = 2.0\n",
+    );
+    for part in ["audience.users", "campaign.shards", "fleet.connections", "dead_share"] {
         assert!(all.contains(part), "{part} in {all}");
     }
     let all = why(

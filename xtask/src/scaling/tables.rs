@@ -1,0 +1,139 @@
+//! Tables in Markdown.
+
+use super::measure::{Compared, Measured, Run};
+use super::scenarios::CALIBRATION;
+use crate::pairs::half_interval;
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// One figure of a run.
+type Pick = fn(&Run) -> f64;
+
+/// Measured beside predicted.
+pub(super) fn compared(all: &[Compared], measured: &Measured) -> String {
+    let mut text = format!("Machine: {}, {} cores.", measured.machine, measured.cores);
+    let figures = measured.figures();
+    let _ = write!(
+        text,
+        " CPU of a push: ours {:.2} us, the stand-ins' {:.2} us ({}).\n\n",
+        figures.push_cpu_us.value, figures.gateway_us_grouped.value, figures.push_cpu_us.source
+    );
+    text.push_str("| scenario | runs | half, ms: measured (95 %) | predicted | error | 99 %, ms: measured (95 %) | predicted | error | last, ms: measured (95 %) | predicted | error | cores busy | the model's limit |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    for c in all {
+        let p = &c.predicted.accepted;
+        let is = if c.scenario.name == CALIBRATION { " (calibrated by it)" } else { "" };
+        let _ = write!(text, "| {}{is}: {} | {} |", c.scenario.name, c.scenario.about(), c.runs.len());
+        let picks: [(Pick, u64); 3] =
+            [(|r| r.p50_ms, p.p50_ms), (|r| r.p99_ms, p.p99_ms), (|r| r.last_ms, p.last_ms)];
+        for (pick, predicted) in picks {
+            let values: Vec<f64> = c.runs.iter().map(pick).collect();
+            let _ = write!(
+                text,
+                " {} | {predicted} | {} |",
+                around(&values),
+                error(predicted as f64, mean(&values))
+            );
+        }
+        let busy = mean(&c.runs.iter().map(|r| r.busy).collect::<Vec<_>>()) * 100.0;
+        let _ = writeln!(text, " {busy:.0} % | {} |", c.predicted.limit_name);
+    }
+    text
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+fn around(values: &[f64]) -> String {
+    match half_interval(values) {
+        Some(half) => format!("{:.0} ± {half:.0}", mean(values)),
+        None => format!("{:.0}", mean(values)),
+    }
+}
+
+fn error(predicted: f64, measured: f64) -> String {
+    if measured > 0.0 { format!("{:+.0} %", (predicted / measured - 1.0) * 100.0) } else { "-".to_owned() }
+}
+
+/// Of one audience, one row for each fleet.
+pub(super) fn fleets(predicted: &Value) -> String {
+    let mut text = "| push workers | half, s | 99 %, s | last, s | APNs 99 %, s | expired | USD | limit | then | CPU busy | most in flight |\n|---|---|---|---|---|---|---|---|---|---|---|\n".to_owned();
+    for fleet in predicted["fleets"].as_array().into_iter().flatten() {
+        let s = |part: &str, key: &str| seconds(&fleet[part][key]);
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {:.2} | {} | {} | {:.0} % | {} |",
+            fleet["push_workers"],
+            s("accepted", "p50_ms"),
+            s("accepted", "p99_ms"),
+            s("accepted", "last_ms"),
+            s("apns", "p99_ms"),
+            fleet["expired"],
+            number(&fleet["usd_event"]),
+            word(&fleet["limit_name"]),
+            word(&fleet["next"]),
+            number(&fleet["cpu_use"]) * 100.0,
+            fleet["most_in_flight"]
+        );
+    }
+    text
+}
+
+/// Audiences by fleets: 99 % and what limits; and what a user costs.
+pub(super) fn audiences(all: &[Value]) -> String {
+    let Some(first) = all.first() else { return String::new() };
+    let workers: Vec<String> =
+        first["fleets"].as_array().into_iter().flatten().map(|f| f["push_workers"].to_string()).collect();
+    let mut text = "| users |".to_owned();
+    workers
+        .iter()
+        .for_each(|n| text.push_str(&format!(" {n} workers: 99 %, s; USD a million users; limit |")));
+    let _ = write!(text, "\n|---|{}\n", "---|".repeat(workers.len()));
+    for predicted in all {
+        let users = number(&predicted["users"]);
+        let _ = write!(text, "| {} |", millions(users));
+        for fleet in predicted["fleets"].as_array().into_iter().flatten() {
+            let each = number(&fleet["usd_event"]) / users * 1e6;
+            let p99 = seconds(&fleet["accepted"]["p99_ms"]);
+            let late = number(&fleet["expired"]) / number(&fleet["devices"]) * 100.0;
+            let late = if late > 0.0 { format!(" ({late:.0} % expired)") } else { String::new() };
+            let _ = write!(text, " {p99}{late}; {each:.2}; {} |", word(&fleet["limit_name"]));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// From where on each limit binds, by arithmetic.
+pub(super) fn limits(predicted: &Value) -> String {
+    let mut text = "| limit | there is | binds from | what to change then |\n|---|---|---|---|\n".to_owned();
+    for check in predicted["fleets"][0]["checks"].as_array().into_iter().flatten() {
+        let _ = writeln!(
+            text,
+            "| {} | {:.0} {} | {:.0} {} | {} |",
+            word(&check["what"]),
+            number(&check["limit"]),
+            word(&check["unit"]),
+            number(&check["binds_from"]),
+            word(&check["of"]),
+            word(&check["change"])
+        );
+    }
+    text
+}
+
+pub(super) fn millions(users: f64) -> String {
+    if users >= 1e6 { format!("{} M", users / 1e6) } else { format!("{} k", users / 1e3) }
+}
+
+fn seconds(ms: &Value) -> String {
+    format!("{:.2}", number(ms) / 1_000.0)
+}
+
+pub(super) fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
+}
