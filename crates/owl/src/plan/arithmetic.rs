@@ -176,14 +176,26 @@ pub(super) fn usd_event(blast: &Blast, interim_workers: u32, push_workers: u32, 
 fn push(blast: &Blast, devices: u64, batches: u64, a: &Assumptions) -> Tasks {
     let cpu_s =
         count(devices) * a.push_cpu_us.value / 1e6 + count(batches) * a.sdk_cpu_us_per_batch.value / 1e6;
-    let one = a.push_vcpu.value * a.cpu_use.value * (blast.seconds * (1.0 - a.expand_share.value));
-    let because = format!(
-        "{cpu_s:.0} CPU seconds of work, {one:.1} a worker in {:.1} s at {:.0} % use",
-        blast.seconds * (1.0 - a.expand_share.value),
-        a.cpu_use.value * 100.0
-    );
+    let sending_s = blast.seconds * (1.0 - a.expand_share.value);
+    let one = a.push_vcpu.value * a.cpu_use.value * sending_s;
+    let by_cpu = cpu_s / one;
+    // Little's law: devices that are held at once, over the room of a worker.
+    let held = count(devices) / sending_s * a.held_ms.value / 1_000.0;
+    let room = a.push_vcpu.value * a.lane_room.value;
+    let by_room = held / room;
+    let because = if by_cpu >= by_room {
+        let use_percent = a.cpu_use.value * 100.0;
+        format!("{cpu_s:.0} CPU seconds of work, {one:.1} a worker in {sending_s:.1} s at {use_percent:.0} % use")
+    } else {
+        format!(
+            "{} devices are held at once for {:.0} ms, a worker has room for {}",
+            whole(held),
+            a.held_ms.value,
+            whole(room)
+        )
+    };
     Tasks {
-        count: tasks((cpu_s / one).ceil().max(2.0)),
+        count: tasks(by_cpu.max(by_room).ceil().max(2.0)),
         vcpu: a.push_vcpu.value,
         gb: a.push_gb.value,
         because,
@@ -324,8 +336,9 @@ mod tests {
         assert_eq!((plan.apns.per_second, plan.fcm.per_second), (504_000, 336_000));
         // 504,000 / 2,000; 336,000 x 0.35 s / 100 streams.
         assert_eq!((plan.apns.connections, plan.fcm.connections), (252, 1_176));
-        // 4.2M x 2 us + 40,000 x 700 us = 36.4 CPU seconds; a worker has 4 x 0.5 x 4 s = 8.
-        assert_eq!(plan.push.count, 5);
+        // 4.2M in 4 s, each held for 0.56 s: 588,000 at once; a worker holds 4 x 4,000. (Their CPU alone would take 5: 4.2M x 2 us +
+        // 40,000 x 700 us = 36.4 CPU seconds, of 4 x 0.5 x 4 s = 8 a worker.)
+        assert_eq!(plan.push.count, 37);
         // 4,000 calls in a second, 1,600 a worker, one to spare.
         assert_eq!(plan.interim.count, 4);
         // 80,000 writes in 5 s over 400 keys.

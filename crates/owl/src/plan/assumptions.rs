@@ -46,6 +46,10 @@ assumptions! {
     cpu_use: 0.5, "of 1", "ours: half stays free for retries and lost tasks";
     /// Virtual CPUs of a push worker's task.
     push_vcpu: 4.0, "vCPU", "ours";
+    /// Devices that a lane holds at once; a task has a lane for each vCPU.
+    lane_room: 4_000.0, "devices", "push-worker's default `devices_in_flight`: what a process that dies may leave in doubt";
+    /// How long a batch's room is held: three calls, and the slowest answer of its devices.
+    held_ms: 560.0, "ms", "three calls and FCM's 99 of a hundred; docs/scaling.md has the whole model";
     /// Memory of a push worker's task.
     push_gb: 8.0, "GB", "Fargate: the least for 4 vCPU";
     /// Virtual CPUs of an interim worker's task.

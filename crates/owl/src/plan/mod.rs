@@ -22,7 +22,8 @@ use std::time::Duration;
 #[command(after_help = "Examples:
   owl fleet plan --users 4000000 --seconds 5 --android-share 0.4
   owl fleet plan --users 4000000 --at 2027-02-14T23:30:00Z     with dates: when to ask for which quota
-  owl fleet plan --users 4000000 --from report.json            with what a rehearsal measured (owl demo --json)
+  owl fleet plan --users 4000000 --from report.json            with what a rehearsal measured
+  owl fleet predict --users 4000000 --push-workers 10,37       what a model of the whole says of it
   owl fleet plan --users 4000000 --tfvars > event.auto.tfvars  for deploy/terraform")]
 pub(crate) struct PlanArgs {
     /// Users of the audience.
