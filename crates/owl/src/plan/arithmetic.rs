@@ -185,7 +185,9 @@ fn push(blast: &Blast, devices: u64, batches: u64, a: &Assumptions) -> Tasks {
     let by_room = held / room;
     let because = if by_cpu >= by_room {
         let use_percent = a.cpu_use.value * 100.0;
-        format!("{cpu_s:.0} CPU seconds of work, {one:.1} a worker in {sending_s:.1} s at {use_percent:.0} % use")
+        format!(
+            "{cpu_s:.0} CPU seconds of work, {one:.1} a worker in {sending_s:.1} s at {use_percent:.0} % use"
+        )
     } else {
         format!(
             "{} devices are held at once for {:.0} ms, a worker has room for {}",
