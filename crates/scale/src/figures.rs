@@ -65,6 +65,8 @@ figures! {
     gateway_us_grouped: 0.85, "us a push", "docs/benchmarks.md: 0.82 to 0.93";
     /// A stand-in gateway's CPU for an answer that is written by itself.
     gateway_us_singly: 5.0, "us a push", "docs/benchmarks.md: 5 us";
+    /// Share of one machine's cores that are busy when lanes and stand-in gateways on it wait for nothing but CPU, and so for each other.
+    one_machine_busy: 1.0, "of 1", "ours: no core ever stands still; `cargo xtask scaling` puts a measured one here";
     /// One SQS or DynamoDB call: half are shorter.
     call_ms: 20.0, "ms", "the issue's figure for one region; measure yours in a rehearsal";
     /// One in a hundred such calls is longer.

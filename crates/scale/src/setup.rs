@@ -189,9 +189,9 @@ pub struct Setup {
 }
 
 impl Cpu {
-    /// Costs of the steps, from the whole of a push and its shares.
-    fn of(f: &Figures, blast: &Blast) -> Self {
-        let (push, devices) = (f.push_cpu_us.value, f64::from(blast.per_batch()));
+    /// Costs of the steps, from the whole of a push and its shares, where this share of the cores is busy.
+    fn of(f: &Figures, blast: &Blast, busy: f64) -> Self {
+        let (push, devices) = (f.push_cpu_us.value / busy, f64::from(blast.per_batch()));
         let batch = |share: f64| push * share * devices;
         Self {
             expand: batch(f.share_expand.value),
@@ -209,7 +209,7 @@ impl Setup {
     /// On AWS, with the real gateways: each worker has its own cores.
     #[must_use]
     pub fn aws(f: &Figures, blast: Blast, fleet: Fleet, cores: (u32, u32)) -> Self {
-        let mut cpu = Cpu::of(f, &blast);
+        let mut cpu = Cpu::of(f, &blast, 1.0);
         cpu.expand += f.sdk_send_us.value;
         cpu.receive += f.sdk_receive_us.value / 2.0;
         cpu.delete += f.sdk_receive_us.value / 2.0;
@@ -248,7 +248,9 @@ impl Setup {
     /// answer after so long, all on these cores.
     #[must_use]
     pub fn one_machine(f: &Figures, blast: Blast, mut fleet: Fleet, cores: u32, round_trip: Latency) -> Self {
-        let cpu = Cpu::of(f, &blast);
+        // A core that stands still while its thread waits for the other's is as lost as one that works.
+        let busy = f.one_machine_busy.value;
+        let cpu = Cpu::of(f, &blast, busy);
         let call = Latency::constant(f.embedded_call_ms.value);
         let backend = Backend {
             queue: call,
@@ -270,7 +272,7 @@ impl Setup {
         let gateways = Gateways {
             apns: gateway(&f.apns_streams, &f.apns_streams_first),
             fcm: gateway(&f.fcm_streams, &f.fcm_streams),
-            cpu_us: f.gateway_us_grouped.value,
+            cpu_us: f.gateway_us_grouped.value / busy,
         };
         (fleet.interim_workers, fleet.push_workers) = (1, 1);
         Self { blast, fleet, backend, gateways, machine: Machine::Shared(cores), cpu }

@@ -76,7 +76,7 @@ impl Measured {
         Ok(())
     }
 
-    /// Costs from the one scenario that is calibrated by: the medians of its runs. Without it, those of the model.
+    /// Costs, and how busy the cores were, from the one scenario that is calibrated by: the medians of its runs. Without it, those of the model.
     pub(super) fn figures(&self) -> Figures {
         let mut figures = Figures::default();
         if let Some(rehearsed) = self.scenarios.get(CALIBRATION) {
@@ -88,6 +88,8 @@ impl Measured {
                 gateway_us: Some(of(|run| run.gateway_us)),
             };
             measured.apply(&mut figures);
+            figures.one_machine_busy.value = of(|run| run.busy).clamp(0.05, 1.0);
+            figures.one_machine_busy.source.clone_from(&figures.push_cpu_us.source);
         }
         figures
     }

@@ -15,8 +15,11 @@ pub(super) fn compared(all: &[Compared], measured: &Measured) -> String {
     let figures = measured.figures();
     let _ = write!(
         text,
-        " CPU of a push: ours {:.2} us, the stand-ins' {:.2} us ({}).\n\n",
-        figures.push_cpu_us.value, figures.gateway_us_grouped.value, figures.push_cpu_us.source
+        " CPU of a push: ours {:.2} us, the stand-ins' {:.2} us, on cores that are busy for {:.0} % ({}).\n\n",
+        figures.push_cpu_us.value,
+        figures.gateway_us_grouped.value,
+        figures.one_machine_busy.value * 100.0,
+        figures.push_cpu_us.source
     );
     text.push_str("| scenario | runs | half, ms: measured (95 %) | predicted | error | 99 %, ms: measured (95 %) | predicted | error | last, ms: measured (95 %) | predicted | error | cores busy | the model's limit |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for c in all {
