@@ -5,6 +5,7 @@ use super::tables::{millions, number};
 use anyhow::Context;
 use plotters::backend::SVGBackend;
 use plotters::chart::{ChartBuilder, SeriesLabelPosition};
+use plotters::coord::combinators::IntoLogRange as _;
 use plotters::drawing::IntoDrawingArea as _;
 use plotters::element::{Circle, PathElement};
 use plotters::series::LineSeries;
@@ -78,13 +79,12 @@ fn draw(file: &Path, x: &str, y: &str, all: &[Series]) -> anyhow::Result<()> {
 }
 
 fn paint(svg: &mut String, x: &str, y: &str, all: &[Series]) -> Result<(), Box<dyn std::error::Error>> {
-    let log = |(x, y): (f64, f64)| (x.max(1e-9).log10(), y.max(1e-9).log10());
-    let logs: Vec<(f64, f64)> = all.iter().flat_map(|s| &s.points).map(|point| log(*point)).collect();
+    let points = || all.iter().flat_map(|s| &s.points);
     let range = |values: Vec<f64>| {
-        let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
-        least - 0.1..most.max(least) + 0.1
+        let (least, most) = values.iter().fold((f64::MAX, 1e-9), |(a, b), v| (v.clamp(1e-9, a), v.max(b)));
+        (least / 1.25..most.max(least) * 1.25).log_scale()
     };
-    let (xs, ys) = (range(logs.iter().map(|p| p.0).collect()), range(logs.iter().map(|p| p.1).collect()));
+    let (xs, ys) = (range(points().map(|p| p.0).collect()), range(points().map(|p| p.1).collect()));
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
@@ -92,8 +92,8 @@ fn paint(svg: &mut String, x: &str, y: &str, all: &[Series]) -> Result<(), Box<d
         .x_label_area_size(36)
         .y_label_area_size(70)
         .build_cartesian_2d(xs, ys)?;
-    let label = |log: &f64| {
-        let value = 10_f64.powf(*log);
+    let label = |value: &f64| {
+        let value = *value;
         if value >= 1e4 {
             millions(value)
         } else if value >= 10.0 {
@@ -104,10 +104,10 @@ fn paint(svg: &mut String, x: &str, y: &str, all: &[Series]) -> Result<(), Box<d
     };
     chart.configure_mesh().x_desc(x).y_desc(y).x_label_formatter(&label).y_label_formatter(&label).draw()?;
     for (series, colour) in all.iter().zip(COLOURS) {
-        let points: Vec<_> = series.points.iter().map(|point| log(*point)).collect();
+        let points = series.points.clone();
         if series.line {
             chart
-                .draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?
+                .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
                 .label(&series.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
         } else {

@@ -126,6 +126,7 @@ pub(super) fn limits(predicted: &Value) -> String {
 }
 
 pub(super) fn millions(users: f64) -> String {
+    let users = users.round();
     if users >= 1e6 { format!("{} M", users / 1e6) } else { format!("{} k", users / 1e3) }
 }
 
