@@ -25,6 +25,27 @@ pub struct WorkerFigures {
     pub p99_ms: Option<u64>,
     /// The last second, since 1970, in which it counted anything.
     pub last_second: i64,
+    /// Devices whose outcome it wrote down in each slot of time, under the second, since 1970, at which the slot begins.
+    #[serde(default)]
+    pub by_slot: BTreeMap<i64, u64>,
+    /// How many seconds a slot is wide: 1; 60 when it counted in more than 600 different seconds.
+    #[serde(default)]
+    pub slot_seconds: i64,
+}
+
+/// Most seconds of a worker in a report.
+const SECONDS_MAX: usize = 600;
+
+/// Slots, and how many seconds each is wide: by minutes where there would be too many.
+fn slots(by_second: BTreeMap<i64, u64>) -> (BTreeMap<i64, u64>, i64) {
+    if by_second.len() <= SECONDS_MAX {
+        return (by_second, 1);
+    }
+    let mut by_minute = BTreeMap::new();
+    for (second, n) in by_second {
+        *by_minute.entry(second.div_euclid(60) * 60).or_default() += n;
+    }
+    (by_minute, 60)
 }
 
 /// Adds one row's counts to a sum.
@@ -60,18 +81,28 @@ pub(crate) fn slowest(rows: &[CounterRow]) -> Vec<WorkerFigures> {
     let mut sums: BTreeMap<WorkerId, (Vec<u64>, WorkerFigures)> = BTreeMap::new();
     for row in rows.iter().filter(|row| !row.outcomes.is_empty()) {
         let worker = row.worker;
-        let new =
-            || WorkerFigures { worker, devices: 0, batches: 0, p50_ms: None, p99_ms: None, last_second: 0 };
+        let new = || WorkerFigures {
+            worker,
+            devices: 0,
+            batches: 0,
+            p50_ms: None,
+            p99_ms: None,
+            last_second: 0,
+            by_slot: BTreeMap::new(),
+            slot_seconds: 1,
+        };
         let (latency, figures) = sums.entry(worker).or_insert_with(|| (Vec::new(), new()));
         add(latency, &row.latency);
-        figures.devices += row.outcomes.iter().map(|(_, n)| u64::from(*n)).sum::<u64>();
+        let devices = row.outcomes.iter().map(|(_, n)| u64::from(*n)).sum::<u64>();
+        figures.devices += devices;
+        *figures.by_slot.entry(row.second).or_default() += devices;
         figures.batches += u64::from(row.batches);
         figures.last_second = figures.last_second.max(row.second);
     }
-    let timed = |(latency, figures): (Vec<u64>, WorkerFigures)| WorkerFigures {
-        p50_ms: about_ms(&latency, 500),
-        p99_ms: about_ms(&latency, 990),
-        ..figures
+    let timed = |(latency, figures): (Vec<u64>, WorkerFigures)| {
+        let (by_slot, slot_seconds) = slots(figures.by_slot);
+        let (p50_ms, p99_ms) = (about_ms(&latency, 500), about_ms(&latency, 990));
+        WorkerFigures { p50_ms, p99_ms, by_slot, slot_seconds, ..figures }
     };
     let mut all: Vec<_> = sums.into_values().map(timed).collect();
     all.sort_by_key(|w| std::cmp::Reverse((w.p99_ms, w.last_second)));
@@ -112,5 +143,15 @@ mod tests {
         let seen: Vec<_> =
             slowest(&rows).into_iter().map(|w| (w.worker.0, w.devices, w.batches, w.last_second)).collect();
         assert_eq!(seen, [(2, 3, 1, 10), (1, 7, 2, 12)]);
+        assert_eq!(slowest(&rows)[1].by_slot, BTreeMap::from([(10, 5), (12, 2)]));
+    }
+
+    #[test]
+    fn a_worker_of_hours_is_told_by_minutes() {
+        let seconds: BTreeMap<i64, u64> = (60..60 + 601).map(|second| (second, 2)).collect();
+        let (minutes, width) = slots(seconds.clone());
+        assert_eq!((width, minutes.len(), minutes[&60], minutes[&660]), (60, 11, 120, 2));
+        let fewer: BTreeMap<_, _> = seconds.into_iter().take(SECONDS_MAX).collect();
+        assert_eq!(slots(fewer.clone()), (fewer, 1));
     }
 }

@@ -190,6 +190,12 @@ pub struct WorkerDid {
     pub p50_ms: Option<u64>,
     /// 99 of a hundred.
     pub p99_ms: Option<u64>,
+    /// Devices whose outcome it wrote down in each slot of time, under the milliseconds from the press at which the slot begins.
+    #[serde(default)]
+    pub by_ms: BTreeMap<i64, u64>,
+    /// How many milliseconds a slot is wide.
+    #[serde(default)]
+    pub slot_ms: i64,
 }
 
 /// What was seen from outside at one moment.

@@ -266,6 +266,7 @@ fn workers(out: &mut String, p: &Pressed) {
         );
     }
     out.push_str("</table></div>");
+    figure(out, "Who was at work when: push workers, the slowest on top", &plot::workers(&p.workers));
 }
 
 fn figure(out: &mut String, caption: &str, svg: &str) {

@@ -12,7 +12,7 @@ use plotters::element::{PathElement, Rectangle};
 use plotters::series::LineSeries;
 use plotters::style::{BLACK, Color as _, RGBColor, WHITE};
 
-use super::{Passed, Pressed, Sample};
+use super::{Passed, Pressed, Sample, WorkerDid};
 
 const SIZE: (u32, u32) = (860, 300);
 /// Told apart by people who see no red or green too (Okabe and Ito).
@@ -23,6 +23,9 @@ const COLOURS: [RGBColor; 5] = [
     RGBColor(204, 121, 167),
     RGBColor(86, 86, 86),
 ];
+
+/// Most workers in a picture.
+const LANES_MAX: usize = 40;
 
 type Fault = DrawingAreaErrorKind<std::io::Error>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -151,6 +154,41 @@ pub(super) fn queues(samples: &[Sample]) -> String {
     lines(&axes, all.into(), SeriesLabelPosition::UpperRight)
 }
 
+/// A lane for each worker: the darker, the more outcomes it wrote down in that time. What is white in the middle of a lane was idle.
+pub(super) fn workers(all: &[WorkerDid]) -> String {
+    let shown = all.len().min(LANES_MAX);
+    let all = &all[..shown];
+    let seconds = |ms: i64| ms as f64 / 1000.0;
+    // A lane, from, to, and how many a second. The first slot began before the press.
+    let slots = || {
+        let of = |(lane, w): (usize, &'_ WorkerDid)| {
+            let slot = w.slot_ms.max(1);
+            let each = w
+                .by_ms
+                .iter()
+                .map(|(ms, n)| (seconds((*ms).max(0)), seconds(ms + slot), *n as f64 / seconds(slot)));
+            each.map(|(from, to, rate)| (lane, from, to, rate)).collect::<Vec<_>>()
+        };
+        all.iter().enumerate().flat_map(of)
+    };
+    let most = slots().map(|(.., rate)| rate).fold(1.0, f64::max);
+    let axes = Axes {
+        end: slots().map(|(_, _, to, _)| to).fold(0.1, f64::max),
+        y: 0.0..shown.max(1) as f64,
+        y_says: "push workers",
+        y_label: |_| String::new(),
+    };
+    draw(|area| {
+        let lane = |(lane, from, to, rate): (usize, f64, f64, f64)| {
+            let top = (shown - lane) as f64;
+            let colour = COLOURS[0].mix(0.15 + 0.85 * rate / most);
+            Rectangle::new([(from, top - 0.9), (to, top - 0.1)], colour.filled())
+        };
+        chart(area, &axes)?.draw_series(slots().map(lane))?;
+        Ok(())
+    })
+}
+
 /// The slots with where they begin and end, in seconds.
 fn slots(passed: &Passed) -> impl Iterator<Item = (f64, f64, u64)> + '_ {
     passed.by_ms.iter().map(|(&ms, &n)| (ms as f64 / 1000.0, (ms + width(ms)) as f64 / 1000.0, n))
@@ -207,11 +245,21 @@ mod tests {
         pressed.steps.accepted = passed.clone();
         let samples =
             [Sample { ms: 5, batch_queue: 10, ..Sample::default() }, Sample { ms: 900, ..Sample::default() }];
+        let by_ms = BTreeMap::from([(-400, 5), (600, 9)]);
+        let did = vec![WorkerDid { by_ms, slot_ms: 1_000, ..WorkerDid::default() }; 50];
+        assert_eq!(
+            workers(&did).matches("<rect").count() - workers(&[]).matches("<rect").count(),
+            LANES_MAX * 2
+        );
         let none = Passed::default();
-        for svg in [throughput(&passed), latencies(&passed), waterfall(&pressed), queues(&samples)] {
+        for svg in
+            [throughput(&passed), latencies(&passed), waterfall(&pressed), queues(&samples), workers(&did)]
+        {
             assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
         }
-        for svg in [throughput(&none), latencies(&none), waterfall(&Pressed::default()), queues(&[])] {
+        for svg in
+            [throughput(&none), latencies(&none), waterfall(&Pressed::default()), queues(&[]), workers(&[])]
+        {
             assert!(svg.starts_with("<svg"), "{svg}");
         }
     }

@@ -32,6 +32,7 @@ pub(super) fn unix_ms() -> u64 {
 /// What the report says.
 pub(super) fn of(report: &Report) -> Pressed {
     let b = &report.books;
+    let pressed_at = report.campaign.pressed_at().map_or(0, |at| at.0);
     Pressed {
         users: report.users,
         devices: b.devices,
@@ -53,7 +54,7 @@ pub(super) fn of(report: &Report) -> Pressed {
             accepted: Passed { times: times(&b.times), by_ms: b.accepted_by_ms.clone() },
             completed: passed(&b.steps.completed),
         },
-        workers: report.workers.iter().map(worker).collect(),
+        workers: report.workers.iter().map(|w| worker(w, pressed_at)).collect(),
         late: late(&b.late),
         ..Pressed::default()
     }
@@ -85,13 +86,16 @@ fn times(t: &report::Times) -> Times {
     }
 }
 
-fn worker(w: &control::WorkerFigures) -> WorkerDid {
+fn worker(w: &control::WorkerFigures, pressed_at: i64) -> WorkerDid {
+    let from_press = |second: i64| second.saturating_mul(1_000).saturating_sub(pressed_at);
     WorkerDid {
         worker: w.worker.to_string(),
         devices: w.devices,
         batches: w.batches,
         p50_ms: w.p50_ms,
         p99_ms: w.p99_ms,
+        by_ms: w.by_slot.iter().map(|(second, n)| (from_press(*second), *n)).collect(),
+        slot_ms: w.slot_seconds.saturating_mul(1_000),
     }
 }
 
