@@ -5,3 +5,4 @@ mod paused;
 mod peer;
 mod pool;
 mod rude;
+mod shim;
