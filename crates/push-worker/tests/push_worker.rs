@@ -2,6 +2,8 @@
 
 #[path = "push_worker/bench.rs"]
 mod bench;
+#[path = "push_worker/configs.rs"]
+mod configs;
 #[path = "push_worker/drain.rs"]
 mod drain;
 #[path = "push_worker/fake.rs"]
@@ -16,6 +18,8 @@ mod kill;
 mod menu;
 #[path = "push_worker/run.rs"]
 mod run;
+#[path = "push_worker/stand.rs"]
+mod stand;
 #[path = "push_worker/stops.rs"]
 mod stops;
 #[path = "push_worker/testing.rs"]

@@ -42,6 +42,7 @@ const UNIT_BYTES: f64 = 4_096.0;
 pub fn checks(f: &Figures, blast: &Blast, fleet: &Fleet) -> Vec<Check> {
     let mut all = of_the_audience(f, blast);
     all.extend(of_the_fleet(f, blast, fleet));
+    all.extend(of_the_heartbeats(f, fleet));
     all
 }
 
@@ -90,19 +91,14 @@ fn of_the_audience(f: &Figures, blast: &Blast) -> Vec<Check> {
     ]
 }
 
-fn of_the_fleet(f: &Figures, blast: &Blast, fleet: &Fleet) -> Vec<Check> {
+fn of_the_fleet(f: &Figures, blast: &Blast, fleet: &Fleet) -> [Check; 3] {
     let workers = f64::from(fleet.push_workers + fleet.interim_workers);
     let pushes = f64::from(fleet.push_workers);
     let room = (fleet.devices_in_flight / blast.per_batch()).max(1);
     let in_flight = f64::from(room * fleet.lanes);
     let looks = workers * f.looks_per_s.value;
-    // Rows of a key are read together: units by their bytes, at every look at the fleet of every push worker.
-    let units = |n: f64| (n / f.heartbeat_keys.value * f.heartbeat_bytes.value / UNIT_BYTES).ceil();
-    let heartbeats = |n: f64| n * units(n) / f.fleet_every_s.value;
-    let most = |limit: f64, keys: f64| (1..100_000).map(f64::from).find(|n| heartbeats(*n) * keys > limit);
-    let from = |limit, keys| most(limit, keys).unwrap_or(f64::INFINITY);
     let (key, table) = (f.partition_reads_per_s.value, f.table_reads_per_s.value);
-    vec![
+    [
         Check {
             what: "envelopes in flight on the batch queue",
             need: (in_flight * pushes).min(blast.batches() as f64),
@@ -130,6 +126,19 @@ fn of_the_fleet(f: &Figures, blast: &Blast, fleet: &Fleet) -> Vec<Check> {
             of: "workers",
             change: "warm read throughput of the campaigns' table",
         },
+    ]
+}
+
+/// Push workers read those of all.
+fn of_the_heartbeats(f: &Figures, fleet: &Fleet) -> [Check; 2] {
+    let pushes = f64::from(fleet.push_workers);
+    // Rows of a key are read together: units by their bytes, at every look at the fleet of every push worker.
+    let units = |n: f64| (n / f.heartbeat_keys.value * f.heartbeat_bytes.value / UNIT_BYTES).ceil();
+    let heartbeats = |n: f64| n * units(n) / f.fleet_every_s.value;
+    let most = |limit: f64, keys: f64| (1..100_000).map(f64::from).find(|n| heartbeats(*n) * keys > limit);
+    let from = |limit, keys| most(limit, keys).unwrap_or(f64::INFINITY);
+    let (key, table) = (f.partition_reads_per_s.value, f.table_reads_per_s.value);
+    [
         Check {
             what: "reads of one key of heartbeats",
             need: heartbeats(pushes),

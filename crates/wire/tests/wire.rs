@@ -12,6 +12,8 @@ mod ends;
 mod flow;
 #[path = "wire/foreign.rs"]
 mod foreign;
+#[path = "wire/goaway.rs"]
+mod goaway;
 #[path = "wire/property.rs"]
 mod property;
 #[path = "wire/rude.rs"]

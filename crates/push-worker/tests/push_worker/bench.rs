@@ -5,11 +5,25 @@ use crate::fake::{Fake, Script};
 use crate::world::{Spec, World};
 use common::device::Platform;
 use common::outcome::{Class, Outcome};
+use contract::memory::Call;
 use push_worker::gateway::Gateway;
 use push_worker::{Lane, PushConfig, Shared};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What a worker calls in the course of its work; its heartbeat calls the fleet besides.
+pub const CALLS: [Call; 9] = [
+    Call::BatchesReceive,
+    Call::BatchesSend,
+    Call::BatchesDelete,
+    Call::BatchesHide,
+    Call::LedgerClaim,
+    Call::LedgerComplete,
+    Call::LedgerRenew,
+    Call::CampaignsSlot,
+    Call::CampaignsGet,
+];
 
 pub struct Bench {
     pub world: World,

@@ -1,6 +1,6 @@
 //! Ports that fail, envelopes that are wrong, gateways that are not there.
 
-use crate::bench::{Bench, config, gateways};
+use crate::bench::{Bench, CALLS, config, gateways};
 use crate::fake::Script;
 use crate::world::{Spec, World};
 use common::envelope::NewEnvelope;
@@ -17,18 +17,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test(start_paused = true)]
 async fn whatever_port_call_fails_once_or_loses_its_answer_nobody_is_lost_or_doubled() {
-    let calls = [
-        Call::BatchesReceive,
-        Call::BatchesSend,
-        Call::BatchesDelete,
-        Call::BatchesHide,
-        Call::LedgerClaim,
-        Call::LedgerComplete,
-        Call::LedgerRenew,
-        Call::CampaignsSlot,
-        Call::CampaignsGet,
-    ];
-    for call in calls {
+    for call in CALLS {
         for nth in 0..3 {
             for lose in [false, true] {
                 let bench = Bench::new(Spec { users: 60, ..Spec::default() }).await;

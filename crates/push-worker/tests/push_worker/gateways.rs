@@ -6,124 +6,19 @@
     reason = "helpers of tests may stop where something is not as they expect"
 )]
 
+use crate::stand::{BOTH, PATIENCE, deadline, local, prepare, pushes, send, stand, stand_on, targets};
 use common::content::Content;
 use common::device::{Platform, Target, TargetKind};
-use common::ids::CampaignId;
 use common::outcome::Outcome;
-use common::time::{Clock as _, SystemClock, UnixMs};
-use loadtest::gateways::{AdminClient, Behaviour, Fate, GatewayArgs, Running, ServerKind, start};
-use push_worker::Secret;
-use push_worker::apns::{ApnsConfig, ApnsGateway, ApnsKind};
-use push_worker::fcm::{FcmConfig, FcmGateway, FcmKind};
-use push_worker::gateway::{Answer, Answered, Gateway, Prepare, Push};
+use common::time::SystemClock;
+use loadtest::gateways::{Behaviour, Fate, ServerKind};
+use push_worker::apns::{ApnsConfig, ApnsGateway};
+use push_worker::fcm::{FcmConfig, FcmGateway};
+use push_worker::gateway::{Answer, Answered, Gateway, Push};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::LocalSet;
-
-/// Our own server, and the `h2` crate's.
-pub(super) const BOTH: [ServerKind; 2] = [ServerKind::Validating, ServerKind::Witness];
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-
-pub(super) struct Stand {
-    running: Running,
-    pub(super) admin: AdminClient,
-}
-
-async fn stand(behaviour: Behaviour) -> Stand {
-    stand_on(ServerKind::Validating, behaviour).await
-}
-
-/// On our own server, or on one that is not ours.
-pub(super) async fn stand_on(mode: ServerKind, behaviour: Behaviour) -> Stand {
-    let running = start(GatewayArgs { mode, behaviour, ..GatewayArgs::default() }).await.unwrap();
-    let admin = AdminClient::new(&running.info.admin);
-    Stand { running, admin }
-}
-
-impl Stand {
-    fn apns_config(&self) -> ApnsConfig {
-        let info = &self.running.info;
-        ApnsConfig {
-            kind: ApnsKind::Rehearsal,
-            endpoint: Some(info.apns.clone()),
-            ca_file: Some(info.ca_file.clone()),
-            key_file: Some(info.apns_key_file.clone()),
-            key: None,
-            key_id: info.apns_key_id.clone(),
-            team_id: info.apns_team_id.clone(),
-            topic: info.apns_topic.clone(),
-            connections: 2,
-        }
-    }
-
-    fn fcm_config(&self) -> FcmConfig {
-        let info = &self.running.info;
-        FcmConfig {
-            kind: FcmKind::Rehearsal,
-            endpoint: Some(info.fcm.clone()),
-            ca_file: Some(info.ca_file.clone()),
-            service_account_file: Some(info.fcm_service_account_file.clone()),
-            service_account: None,
-            project: None,
-            connections: 2,
-            quota_per_minute: None,
-        }
-    }
-
-    fn apns(&self) -> ApnsGateway {
-        ApnsGateway::new(Arc::new(self.apns_config().check().unwrap()), Arc::new(SystemClock::default()))
-    }
-
-    fn fcm(&self) -> FcmGateway {
-        FcmGateway::new(Arc::new(self.fcm_config().check().unwrap()), Arc::new(SystemClock::default()))
-    }
-
-    /// Both, prepared for an alert.
-    pub(super) async fn both(&self) -> [Box<dyn Gateway>; 2] {
-        let both: [Box<dyn Gateway>; 2] = [Box::new(self.apns()), Box::new(self.fcm())];
-        for gateway in &both {
-            prepare(&**gateway, &Content::english("Superb", "Owl")).await.unwrap();
-        }
-        both
-    }
-}
-
-pub(super) async fn prepare(gateway: &dyn Gateway, content: &Content) -> Result<u32, String> {
-    let locales = ["en".to_owned(), "de".to_owned()];
-    let campaign = CampaignId(uuid::Uuid::from_u128(7));
-    gateway.prepare(&Prepare { campaign, content, locales: &locales }).await
-}
-
-/// Devices of one gateway.
-pub(super) fn targets(platform: Platform, n: u16) -> Vec<Target> {
-    let text = |i| match platform {
-        Platform::Apns => format!("{i:064x}"),
-        Platform::Fcm => format!("fcm-token:APA91b{i:032x}"),
-    };
-    (0..n).map(|i| Target::parse(platform, TargetKind::Token, &text(i)).unwrap()).collect()
-}
-
-pub(super) fn pushes(targets: &[Target]) -> Vec<Push<'_>> {
-    let push =
-        |(place, target): (u16, _)| Push { place, target: Target::as_ref(target), locale: (place % 3) as u8 };
-    (0..).zip(targets).map(push).collect()
-}
-
-fn deadline() -> UnixMs {
-    SystemClock::default().now().plus(Duration::from_secs(600))
-}
-
-pub(super) async fn send(gateway: &dyn Gateway, pushes: &[Push<'_>], patience: Duration) -> Vec<Answered> {
-    let answered = gateway.send(pushes, deadline(), &|| true, patience).await;
-    let mut places: Vec<u16> = answered.iter().map(|a| a.place).collect();
-    places.sort_unstable();
-    let asked: Vec<u16> = pushes.iter().map(|p| p.place).collect();
-    assert_eq!(places, asked, "exactly one answer for each push");
-    answered
-}
 
 fn tally(answered: &[Answered]) -> BTreeMap<String, usize> {
     let mut tally = BTreeMap::new();
@@ -135,10 +30,6 @@ fn tally(answered: &[Answered]) -> BTreeMap<String, usize> {
 
 fn all(answered: &[Answered], answer: Answer) -> bool {
     answered.iter().all(|a| a.answer == answer)
-}
-
-pub(super) async fn local<F: Future<Output = ()>>(test: F) {
-    LocalSet::new().run_until(test).await;
 }
 
 #[tokio::test]
@@ -466,72 +357,4 @@ async fn a_gateway_that_is_not_there_is_named() {
         assert!(error.contains("takes connections"), "{error}");
     })
     .await;
-}
-
-#[tokio::test]
-async fn all_faults_of_a_configuration_come_together_and_quote_no_key() {
-    let stand = stand(Behaviour::default()).await;
-    let fields = |faults: push_worker::transport::Faults| -> Vec<String> {
-        faults.0.into_iter().map(|fault| fault.field).collect()
-    };
-    let wrong = ApnsConfig {
-        endpoint: Some("api.push.apple.com:443".to_owned()),
-        key_id: "short".to_owned(),
-        key_file: Some(stand.running.info.ca_file.clone()),
-        connections: 0,
-        ..stand.apns_config()
-    };
-    let found = fields(wrong.check().unwrap_err());
-    assert_eq!(found, ["apns.key_id", "apns.connections", "apns.endpoint", "apns.key_file"]);
-    let pointed = ApnsConfig { kind: ApnsKind::Production, ..stand.apns_config() };
-    assert_eq!(fields(pointed.check().unwrap_err()), ["apns.endpoint", "apns.ca_file"]);
-    let real = ApnsConfig { endpoint: None, ca_file: None, ..pointed };
-    assert!(real.check().is_ok());
-    // A rehearsal's account is no good for the real gateway, nor the other way round.
-    let real = FcmConfig { kind: FcmKind::Production, endpoint: None, ca_file: None, ..stand.fcm_config() };
-    assert_eq!(fields(real.check().unwrap_err()), ["fcm.service_account_file"]);
-    let account = std::fs::read_to_string(&stand.running.info.fcm_service_account_file).unwrap();
-    let uri = &stand.running.info.token_uri;
-    let dir = tempfile::tempdir().unwrap();
-    for wrong in
-        ["https://oauth2.googleapis.com/token", "http://169.254.169.254/token", "http://a@google.com/"]
-    {
-        let file = dir.path().join("account.json");
-        std::fs::write(&file, account.replace(uri, wrong)).unwrap();
-        let config = FcmConfig { service_account_file: Some(file), ..stand.fcm_config() };
-        let faults = config.check().unwrap_err();
-        assert!(!faults.to_string().contains("BEGIN"));
-        assert_eq!(fields(faults), ["fcm.service_account_file"], "{wrong}");
-    }
-}
-
-/// As ECS hands them over: the text itself, in exactly one way, and shown nowhere.
-#[tokio::test]
-async fn secrets_may_be_given_as_text() {
-    let stand = stand(Behaviour::default()).await;
-    let secret = |path: &std::path::Path| Some(Secret::new(std::fs::read_to_string(path).unwrap()));
-    let info = &stand.running.info;
-    let apns = ApnsConfig { key_file: None, key: secret(&info.apns_key_file), ..stand.apns_config() };
-    let account = secret(&info.fcm_service_account_file);
-    let fcm = FcmConfig { service_account_file: None, service_account: account, ..stand.fcm_config() };
-    assert!(apns.check().is_ok() && fcm.check().is_ok());
-    let shown = format!("{apns:?} {fcm:?} {}", serde_json::json!([apns, fcm]));
-    assert!(!shown.contains("PRIVATE") && shown.contains("(hidden)"), "{shown}");
-    for twice in
-        [ApnsConfig { key: None, ..apns.clone() }, ApnsConfig { key: apns.key, ..stand.apns_config() }]
-    {
-        let faults = twice.check().unwrap_err().to_string();
-        assert!(faults.contains("apns.key_file") && !faults.contains("PRIVATE"), "{faults}");
-    }
-}
-
-#[tokio::test]
-async fn a_public_ca_is_no_rehearsals() {
-    let stand = stand(Behaviour::default()).await;
-    let dir = tempfile::tempdir().unwrap();
-    let two = dir.path().join("two.pem");
-    let one = std::fs::read_to_string(&stand.running.info.ca_file).unwrap();
-    std::fs::write(&two, format!("{one}{one}")).unwrap();
-    let config = ApnsConfig { ca_file: Some(two), ..stand.apns_config() };
-    assert!(config.check().unwrap_err().to_string().contains("exactly one"));
 }

@@ -135,6 +135,26 @@ fn some_throttled(script: &Script) {
     });
 }
 
+/// Forty users' batches are on the queue, and a worker is about to take them.
+async fn about_to_step() -> Bench {
+    let world = World::pressed(Spec { users: 40, ..Spec::default() }).await;
+    world.send_batches().await;
+    let (apns, fcm) = (Script::accepting(), Script::accepting());
+    some_throttled(&apns);
+    some_throttled(&fcm);
+    let bench = bench(world, &apns, &fcm);
+    bench.prepare().await;
+    bench
+}
+
+/// Everybody has got it, nothing is left over, and whatever was written beyond what was needed is counted.
+async fn nobody_is_lost_and_doubles_are_counted(bench: &Bench, name: &str) {
+    assert_eq!(bench.count(Outcome::Accepted).await, 40, "{name}");
+    let doubles = doubled(&bench.apns) + doubled(&bench.fcm);
+    assert!(doubles <= bench.doubled_at_most().await, "{doubles}: {name}");
+    assert!(bench.world.queued().is_empty(), "{name}");
+}
+
 /// Writes beyond those that were needed.
 fn doubled(script: &Script) -> u32 {
     let needed = |hash: &u64| if hash.is_multiple_of(3) { 2 } else { 1 };
@@ -145,22 +165,13 @@ fn doubled(script: &Script) -> u32 {
 async fn killed_between_any_two_effects_nobody_is_lost_and_doubles_are_counted() {
     let (mut times, mut ended) = (0, false);
     while !ended {
-        let world = World::pressed(Spec { users: 40, ..Spec::default() }).await;
-        world.send_batches().await;
-        let (apns, fcm) = (Script::accepting(), Script::accepting());
-        some_throttled(&apns);
-        some_throttled(&fcm);
-        let first = bench(world, &apns, &fcm);
-        first.prepare().await;
+        let first = about_to_step().await;
         ended = polled(std::pin::pin!(first.lane.step()), times).await;
         // What the dead worker wrote to devices whose first answer would have been final.
-        let second = bench(first.world, &apns, &fcm);
+        let second = bench(first.world, &first.apns, &first.fcm);
         second.prepare().await;
         second.drain(Duration::from_secs(120)).await;
-        assert_eq!(second.count(Outcome::Accepted).await, 40, "killed after {times} polls");
-        let doubles = doubled(&apns) + doubled(&fcm);
-        assert!(doubles <= second.doubled_at_most().await, "{doubles} after {times} polls");
-        assert!(second.world.queued().is_empty(), "killed after {times} polls");
+        nobody_is_lost_and_doubles_are_counted(&second, &format!("killed after {times} polls")).await;
         times += 1;
         if times > 400 {
             break;
@@ -176,13 +187,7 @@ async fn hanging_between_any_two_effects_and_woken_nobody_is_lost_and_doubles_ar
     for hangs in [3, 7, 20].map(Duration::from_secs) {
         let (mut times, mut ended) = (0, false);
         while !ended {
-            let world = World::pressed(Spec { users: 40, ..Spec::default() }).await;
-            world.send_batches().await;
-            let (apns, fcm) = (Script::accepting(), Script::accepting());
-            some_throttled(&apns);
-            some_throttled(&fcm);
-            let bench = bench(world, &apns, &fcm);
-            bench.prepare().await;
+            let bench = about_to_step().await;
             let mut step = std::pin::pin!(bench.lane.step());
             ended = polled(step.as_mut(), times).await;
             let other = Other::of(&bench, Arc::clone(&bench.world.clock)).await;
@@ -200,10 +205,7 @@ async fn hanging_between_any_two_effects_and_woken_nobody_is_lost_and_doubles_ar
             }
             other.works_for(Duration::from_secs(120)).await;
             let name = format!("after {times} polls it hung for {hangs:?}");
-            assert_eq!(bench.count(Outcome::Accepted).await, 40, "{name}");
-            let doubles = doubled(&apns) + doubled(&fcm);
-            assert!(doubles <= bench.doubled_at_most().await, "{doubles}: {name}");
-            assert!(bench.world.queued().is_empty(), "{name}");
+            nobody_is_lost_and_doubles_are_counted(&bench, &name).await;
             times += 1;
             assert!(times < 400, "it never ended");
         }

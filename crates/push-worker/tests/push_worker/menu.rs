@@ -1,7 +1,7 @@
 //! The rest of the menu of faults (docs/faults.md): tables that throttle, clocks that differ, a worker that is cut off, a
 //! visibility that runs out, entries that fail one by one. Each also looks at what a person would read.
 
-use crate::bench::{Bench, config, gateways};
+use crate::bench::{Bench, CALLS, config, gateways};
 use crate::world::{Spec, World};
 use common::envelope::BatchEnvelope;
 use common::ids::SnapshotId;
@@ -151,26 +151,13 @@ async fn clocks_five_seconds_apart_lose_nobody_and_double_nobody() {
 /// keeps what it knows, and goes on.
 #[tokio::test(start_paused = true)]
 async fn cut_off_from_queues_and_tables_it_stops_keeps_its_results_and_goes_on() {
-    const ALL: [Call; 12] = [
-        Call::BatchesReceive,
-        Call::BatchesSend,
-        Call::BatchesDelete,
-        Call::BatchesHide,
-        Call::LedgerClaim,
-        Call::LedgerComplete,
-        Call::LedgerRenew,
-        Call::CampaignsSlot,
-        Call::CampaignsGet,
-        Call::FleetBeat,
-        Call::FleetCount,
-        Call::FleetWorkers,
-    ];
+    let all = CALLS.into_iter().chain([Call::FleetBeat, Call::FleetCount, Call::FleetWorkers]);
     let bench = Bench::new(Spec { users: 100, ..Spec::default() }).await;
     bench.apns.group.set(1);
     bench.apns.between.set(Duration::from_millis(400));
     let cut = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        ALL.iter().for_each(|call| bench.world.parts.faults.down(*call, true));
+        all.for_each(|call| bench.world.parts.faults.down(call, true));
         let from = bench.world.clock.now();
         tokio::time::sleep(Duration::from_secs(20)).await;
         let wrote_for = bench.apns.last_written.get().since(from);

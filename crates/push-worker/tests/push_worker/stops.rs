@@ -1,6 +1,6 @@
 //! A stop, the real gateways' clients, and stand-ins that do not read: what is never written does not leave later.
 
-use crate::gateways::{BOTH, local, pushes, send, stand_on, targets};
+use crate::stand::{BOTH, local, pushes, send, stand_on, targets};
 use common::time::{Clock as _, SystemClock};
 use loadtest::gateways::Behaviour;
 use push_worker::gateway::Answer;

@@ -1,6 +1,6 @@
 //! Twins of the gateways against the stand-ins: what they tell, and that a dry run reaches nobody.
 
-use crate::gateways::{BOTH, PATIENCE, local, prepare, pushes, send, stand_on, targets};
+use crate::stand::{BOTH, PATIENCE, local, prepare, pushes, send, stand_on, targets};
 use common::content::Content;
 use common::device::Platform;
 use loadtest::gateways::{Behaviour, Fate, ServerKind};

@@ -5,75 +5,26 @@ use crate::cpu::Cores;
 use crate::dice::Dice;
 use crate::latency::Draws;
 use crate::rate::{Bucket, Rate};
-use crate::setup::{Machine, Setup};
+use crate::setup::{Fleet, Machine, Setup};
 use std::collections::{BinaryHeap, VecDeque};
 
 impl<'a> World<'a> {
     pub(super) fn new(s: &'a Setup) -> Self {
-        let (fleet, blast) = (&s.fleet, &s.blast);
-        let mut dice = Dice::new(blast.seed);
-        let draws = Draws::new;
-        let (pushes, interims) = (fleet.push_workers.max(1), fleet.interim_workers.max(1));
-        let machines = match s.machine {
-            Machine::Shared(cores) => vec![Cores::new(cores)],
-            Machine::Own(push, interim) => {
-                let own = (0..pushes).map(|_| Cores::new(push));
-                own.chain((0..interims).map(|_| Cores::new(interim))).collect()
-            }
-        };
-        let shared = machines.len() == 1;
-        let quota = s.gateways.fcm.quota_per_min.map(|per_min| per_min / 60.0 / f64::from(pushes));
-        let worker = |n: u32, dice: &mut Dice| Push {
-            machine: if shared { 0 } else { n as usize },
-            looked: dice.below(LOOK),
-            bucket: quota.map(Bucket::new),
-            calls: s.backend.table_calls.map_or_else(Vec::new, |calls| vec![0; calls.max(1) as usize]),
-        };
-        let lanes = fleet.lanes.max(1);
-        let lane = |n: u32| Lane {
-            worker: n / lanes,
-            thread: 0,
-            room: 0,
-            received: None,
-            blocked: Vec::new(),
-            asleep: Vec::new(),
-            pools: [
-                gateway::Pool::new(&s.gateways.apns, fleet.apns_connections),
-                gateway::Pool::new(&s.gateways.fcm, fleet.fcm_connections),
-            ],
-        };
-        let receivers = fleet.receivers.max(1);
-        let receiver = |n: u32| Receiver {
-            lane: n / receivers,
-            first: n.is_multiple_of(receivers),
-            doing: Doing::Busy,
-            since: 0,
-            call: 0,
-            waiting: false,
-            want: 0,
-            room: 0,
-            back: 0,
-        };
-        let looked = |dice: &mut Dice| dice.below(LOOK);
-        let partitions = s
-            .backend
-            .table_writes_per_s
-            .map_or(0, |writes| (writes / s.backend.partition_writes_per_s).ceil().max(1.0) as usize);
-        let rate = || Rate::new(s.backend.partition_writes_per_s, 1.0);
+        let many = Many::of(&s.fleet);
+        let machines = machines(s, many);
+        let mut dice = Dice::new(s.blast.seed);
+        let push = push_workers(s, many, machines.len() == 1, &mut dice);
+        let interim = interim_workers(s, many, &mut dice);
         let (shards, left, bucket_of) = cut(s);
-        let keys = if partitions > 0 { bucket_of.last().map_or(0, |last| *last as usize + 1) } else { 0 };
-        let push = (0..pushes).map(|n| worker(n, &mut dice)).collect();
-        let interim = (0..interims)
-            .map(|_| Interim { permits: fleet.permits.max(1), asking: false, looked: looked(&mut dice) })
-            .collect();
+        let (partitions, keys) = ledger_rates(s, &bucket_of);
         let mut world = Self {
             s,
             now: 0,
             order: 0,
             heap: BinaryHeap::new(),
-            queue_call: draws(s.backend.queue),
-            ledger_call: draws(s.backend.ledger),
-            round_trips: [draws(s.gateways.apns.round_trip), draws(s.gateways.fcm.round_trip)],
+            queue_call: Draws::new(s.backend.queue),
+            ledger_call: Draws::new(s.backend.ledger),
+            round_trips: [Draws::new(s.gateways.apns.round_trip), Draws::new(s.gateways.fcm.round_trip)],
             machines,
             gateway_thread: 0,
             fifo: VecDeque::new(),
@@ -82,16 +33,16 @@ impl<'a> World<'a> {
             shards,
             interim,
             push,
-            lanes: (0..pushes * lanes).map(lane).collect(),
-            receivers: (0..pushes * lanes * receivers).map(receiver).collect(),
+            lanes: lanes(s, many),
+            receivers: receivers(many),
             groups: Vec::new(),
             free_groups: Vec::new(),
             queue: Queue::default(),
-            partitions: (0..partitions).map(|_| rate()).collect(),
-            keys: (0..keys).map(|_| rate()).collect(),
+            partitions,
+            keys,
             left,
             bucket_of,
-            per_batch: blast.per_batch(),
+            per_batch: s.blast.per_batch(),
             fcm_rest: 0.0,
             seen: Seen::default(),
             dice,
@@ -99,6 +50,96 @@ impl<'a> World<'a> {
         world.queue.ready.reserve(world.left.len());
         world
     }
+}
+
+/// How many there are: at least one of each.
+#[derive(Clone, Copy)]
+struct Many {
+    pushes: u32,
+    interims: u32,
+    /// Of a push worker.
+    lanes: u32,
+    /// Of a lane.
+    receivers: u32,
+}
+
+impl Many {
+    fn of(fleet: &Fleet) -> Self {
+        Self {
+            pushes: fleet.push_workers.max(1),
+            interims: fleet.interim_workers.max(1),
+            lanes: fleet.lanes.max(1),
+            receivers: fleet.receivers.max(1),
+        }
+    }
+}
+
+/// One that all share, or one for each worker: push workers' first.
+fn machines(s: &Setup, many: Many) -> Vec<Cores> {
+    match s.machine {
+        Machine::Shared(cores) => vec![Cores::new(cores)],
+        Machine::Own(push, interim) => {
+            let own = (0..many.pushes).map(|_| Cores::new(push));
+            own.chain((0..many.interims).map(|_| Cores::new(interim))).collect()
+        }
+    }
+}
+
+fn push_workers(s: &Setup, many: Many, shared: bool, dice: &mut Dice) -> Vec<Push> {
+    let quota = s.gateways.fcm.quota_per_min.map(|per_min| per_min / 60.0 / f64::from(many.pushes));
+    let worker = |n: u32| Push {
+        machine: if shared { 0 } else { n as usize },
+        looked: dice.below(LOOK),
+        bucket: quota.map(Bucket::new),
+        calls: s.backend.table_calls.map_or_else(Vec::new, |calls| vec![0; calls.max(1) as usize]),
+    };
+    (0..many.pushes).map(worker).collect()
+}
+
+fn interim_workers(s: &Setup, many: Many, dice: &mut Dice) -> Vec<Interim> {
+    let permits = s.fleet.permits.max(1);
+    (0..many.interims).map(|_| Interim { permits, asking: false, looked: dice.below(LOOK) }).collect()
+}
+
+fn lanes(s: &Setup, many: Many) -> Vec<Lane> {
+    let lane = |n: u32| Lane {
+        worker: n / many.lanes,
+        thread: 0,
+        room: 0,
+        received: None,
+        blocked: Vec::new(),
+        asleep: Vec::new(),
+        pools: [
+            gateway::Pool::new(&s.gateways.apns, s.fleet.apns_connections),
+            gateway::Pool::new(&s.gateways.fcm, s.fleet.fcm_connections),
+        ],
+    };
+    (0..many.pushes * many.lanes).map(lane).collect()
+}
+
+fn receivers(many: Many) -> Vec<Receiver> {
+    let receiver = |n: u32| Receiver {
+        lane: n / many.receivers,
+        first: n.is_multiple_of(many.receivers),
+        doing: Doing::Busy,
+        since: 0,
+        call: 0,
+        waiting: false,
+        want: 0,
+        room: 0,
+        back: 0,
+    };
+    (0..many.pushes * many.lanes * many.receivers).map(receiver).collect()
+}
+
+/// What the ledger's partitions take, and its keys: one for each bucket. None where its writes have no limit.
+fn ledger_rates(s: &Setup, bucket_of: &[u32]) -> (Vec<Rate>, Vec<Rate>) {
+    let per_s = s.backend.partition_writes_per_s;
+    let partitions =
+        s.backend.table_writes_per_s.map_or(0, |writes| (writes / per_s).ceil().max(1.0) as usize);
+    let keys = if partitions > 0 { bucket_of.last().map_or(0, |last| *last as usize + 1) } else { 0 };
+    let rates = |count: usize| (0..count).map(|_| Rate::new(per_s, 1.0)).collect();
+    (rates(partitions), rates(keys))
 }
 
 /// The audience as shards, with devices and ledger bucket by batch.

@@ -83,6 +83,26 @@ pub(crate) fn submit(conn: &mut Connection, first: u64, count: usize, bytes: usi
     taken
 }
 
+/// Where each request begins.
+pub(crate) fn starts(out: &[u8]) -> Vec<usize> {
+    let mut at = 0;
+    let mut all = Vec::new();
+    for (kind, _, _, payload) in frames(out) {
+        if kind == HEADERS {
+            all.push(at);
+        }
+        at += 9 + payload.len();
+    }
+    all
+}
+
+/// What so many requests look like when nothing has left yet, and where each begins.
+pub(crate) fn untouched(requests: usize) -> (Vec<u8>, Vec<usize>) {
+    let mut conn = settled(Config::default());
+    submit(&mut conn, 0, requests, 10);
+    (conn.output().to_vec(), starts(conn.output()))
+}
+
 pub(crate) fn done(conn: &mut Connection) -> Vec<Completion> {
     let mut all = Vec::new();
     conn.completions(&mut all);

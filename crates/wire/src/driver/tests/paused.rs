@@ -1,6 +1,7 @@
 //! One connection at the ends of a pipe, on paused time.
 
 use super::peer::Peer;
+use super::shim::{BreaksHalfWay, Holds, Shim};
 use crate::driver::drive::drive;
 use crate::driver::hub::Hub;
 use crate::driver::limits;
@@ -11,11 +12,10 @@ use crate::driver::socket::{Linger, Marks, Socket};
 use crate::{Config, Connection, Doubt, Group, Outcome, Request, Template};
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::Instant;
 
@@ -249,61 +249,13 @@ async fn whoever_waits_on_a_task_that_is_killed_hears_of_it() {
     .await;
 }
 
-/// As TLS does it: takes all that it is given, writes a part of it, fails with the rest, and answers with the error.
-struct BreaksHalfWay {
-    socket: Socket<DuplexStream>,
-    breaks: Rc<Cell<bool>>,
-    writes: usize,
-}
-
-impl Linger for BreaksHalfWay {
-    fn ports(&self) -> Option<(u16, u16)> {
-        None
-    }
-    fn linger(&self) {}
-}
-
-impl AsyncRead for BreaksHalfWay {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        to: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, to)
-    }
-}
-
-impl AsyncWrite for BreaksHalfWay {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        if !self.breaks.get() {
-            return Pin::new(&mut self.socket).poll_write(cx, bytes);
-        }
-        let part = &bytes[..self.writes.min(bytes.len())];
-        if !part.is_empty() {
-            assert!(Pin::new(&mut self.socket).poll_write(cx, part).is_ready());
-        }
-        Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn of_a_write_that_failed_half_way_nobody_says_that_it_was_not_sent() {
     for (writes, ambiguous) in [(100, true), (0, false)] {
         local(async {
             let breaks = Rc::new(Cell::new(false));
-            let tls = |socket| BreaksHalfWay { socket, breaks: Rc::clone(&breaks), writes };
+            let hook = BreaksHalfWay { breaks: Rc::clone(&breaks), writes };
+            let tls = |socket| Shim { socket, hook };
             let (bench, _peer) = bench_over(100, 1 << 20, tls).await;
             breaks.set(true);
             assert_eq!(bench.submit(10, b"{}"), 10);
@@ -317,66 +269,14 @@ async fn of_a_write_that_failed_half_way_nobody_says_that_it_was_not_sent() {
     }
 }
 
-/// Takes everything, as TLS does, and passes on so many bytes.
-struct Holds {
-    socket: Socket<DuplexStream>,
-    passes: Rc<Cell<usize>>,
-    held: Vec<u8>,
-}
-
-impl Linger for Holds {
-    fn ports(&self) -> Option<(u16, u16)> {
-        None
-    }
-    fn linger(&self) {}
-}
-
-impl AsyncRead for Holds {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        to: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, to)
-    }
-}
-
-impl AsyncWrite for Holds {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        self.held.extend_from_slice(bytes);
-        self.poll_flush(cx).is_ready();
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        let this = self.get_mut();
-        let part = this.passes.get().min(this.held.len());
-        if part > 0 {
-            let out: Vec<u8> = this.held.drain(..part).collect();
-            assert!(
-                matches!(Pin::new(&mut this.socket).poll_write(cx, &out), Poll::Ready(Ok(n)) if n == part)
-            );
-            this.passes.set(this.passes.get() - part);
-        }
-        if this.held.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_tls_held_when_a_fence_ended_was_not_sent() {
     // Of ten requests: nothing left, a byte, all but a byte.
     for (less, ambiguous) in [(None, 0), (Some(usize::MAX), 1), (Some(1), 10)] {
         local(async {
             let passes = Rc::new(Cell::new(usize::MAX));
-            let tls = |socket| Holds { socket, passes: Rc::clone(&passes), held: Vec::new() };
+            let hook = Holds { passes: Rc::clone(&passes), held: Vec::new() };
+            let tls = |socket| Shim { socket, hook };
             let (bench, _peer) = bench_over(100, 1 << 20, tls).await;
             bench.until(|b| b.link.waiting_bytes() == 0).await;
             assert_eq!(bench.submit(10, b"{}"), 10);

@@ -1,56 +1,14 @@
-//! The pool over real TLS, against peers that break off, change their minds or fall silent.
+//! The pool over real TLS, against peers that break off, change their minds or fall silent (`deaf.rs` has those that stop reading).
 
 #![allow(clippy::large_futures, reason = "both sides of each test are one future")]
 
 use super::peer::Server;
+use super::pool::{PATIENCE, local, pool, send, tally};
 use crate::driver::limits::RETIRING_MAX;
-use crate::driver::{Ended, Pool, PoolSettings, Shape, Terms};
-use crate::{Config, Doubt, Outcome, Request, Template, frame};
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use crate::{Doubt, Outcome, frame};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
-use tokio::task::LocalSet;
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn pool(server: &Server) -> Pool {
-    pool_of(server, Config { out_bytes_max: 16 * 1024, ..Config::default() })
-}
-
-/// A pool of one connection.
-fn pool_of(server: &Server, connection: Config) -> Pool {
-    Pool::open(PoolSettings { target: server.target.clone(), connections: 1, connection })
-}
-
-async fn send(pool: &Pool, count: usize, may_write: &dyn Fn() -> bool, patience: Duration) -> Vec<Ended> {
-    let template = Template::to_path("localhost", "/");
-    let requests = (0..count as u64).map(|tag| Request { tag, path: b"", own: &[], body: &[b'x'; 300] });
-    let shape = Shape { template: &template, body_begins: b"{", body_ends: b"}" };
-    let ended = pool.send(shape, requests.collect(), Terms { may_write, patience }).await;
-    let mut tags: Vec<u32> = ended.iter().map(|e| e.tag).collect();
-    tags.sort_unstable();
-    assert!(tags.into_iter().eq(0..count as u32), "exactly one end for each request");
-    ended
-}
-
-fn tally(ended: &[Ended]) -> BTreeMap<String, usize> {
-    let mut tally = BTreeMap::new();
-    for e in ended {
-        let name = match &e.outcome {
-            Outcome::Answered(answer) => answer.status.to_string(),
-            other => format!("{other:?}"),
-        };
-        *tally.entry(name).or_default() += 1;
-    }
-    tally
-}
-
-async fn local(test: impl Future<Output = ()>) {
-    let all = LocalSet::new();
-    tokio::time::timeout(Duration::from_secs(60), all.run_until(test)).await.expect("it ends");
-}
 
 #[tokio::test]
 async fn a_stream_limit_that_grows_and_shrinks_is_kept() {
@@ -170,138 +128,6 @@ async fn whoever_breaks_off_leaves_doubt_about_what_had_left_and_nothing_else() 
         })
         .await;
     }
-}
-
-#[tokio::test]
-async fn who_stops_reading_gets_little() {
-    local(async {
-        let server = Server::new().await;
-        let settings = Config { streams_max: 65_536, out_bytes_max: 16 * 1024, ..Config::default() };
-        let pool = pool_of(&server, settings);
-        let serve = async {
-            let mut peer = server.accept(1_000_000).await;
-            peer.request().await.unwrap();
-            peer
-        };
-        let (peer, ended) = tokio::join!(serve, send(&pool, 60_000, &|| true, Duration::from_millis(500)));
-        let tally = tally(&ended);
-        // What both kernels hold; without end it would be 20 MB.
-        let left = tally[&format!("{:?}", Outcome::Ambiguous(Doubt::TimedOut))];
-        assert!(left < 3_000 && tally["NotSent"] == 60_000 - left, "{tally:?}");
-        drop(peer);
-        pool.close().await;
-    })
-    .await;
-}
-
-/// It reads again later: then it finds what its own kernel had, and that it was cut off.
-#[tokio::test]
-async fn who_stops_reading_gets_nothing_more_after_a_fence() {
-    local(async {
-        let server = Server::new().await;
-        let settings = Config { streams_max: 65_536, out_bytes_max: 16 * 1024, ..Config::default() };
-        let pool = pool_of(&server, settings);
-        let serve = async {
-            let mut peer = server.accept(1_000_000).await;
-            peer.request().await.unwrap();
-            peer
-        };
-        // Nothing has gone for a while when it stops.
-        let (asked, stop) = (Cell::new(0), Notify::new());
-        let sends = async {
-            let may_write = || {
-                asked.set(asked.get() + 1);
-                if asked.get() == 12 {
-                    stop.notify_one();
-                }
-                asked.get() < 12
-            };
-            send(&pool, 60_000, &may_write, PATIENCE).await
-        };
-        let stops = async {
-            stop.notified().await;
-            pool.fence(Duration::from_millis(100));
-        };
-        let (mut peer, ended, ()) = tokio::join!(serve, sends, stops);
-        let tally = tally(&ended);
-        let doubt = tally[&format!("{:?}", Outcome::Ambiguous(Doubt::Ended))];
-        assert_eq!(tally["NotSent"], 60_000 - doubt, "{tally:?}");
-        let mut read = 1;
-        while peer.request().await.is_some() {
-            read += 1;
-        }
-        assert!(read < doubt, "{read} of {doubt}");
-        pool.close().await;
-    })
-    .await;
-}
-
-/// A few that its kernel has taken are gone already: their answers are waited for.
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn who_reads_late_what_has_left_in_time_is_not_cut() {
-    local(async {
-        let server = Server::new().await;
-        let pool = pool(&server);
-        let written = Notify::new();
-        let serve = async {
-            let mut peer = server.accept(100).await;
-            let first = peer.request().await.unwrap();
-            written.notified().await;
-            peer.answer(first).await;
-            assert_eq!(peer.serve().await, 19);
-        };
-        let sends = async {
-            let ended = send(&pool, 20, &|| true, PATIENCE).await;
-            assert_eq!(tally(&ended), [("200".to_owned(), 20)].into());
-            pool.close().await;
-        };
-        let stops = async {
-            pool.ready(PATIENCE).await.unwrap();
-            pool.fence(Duration::from_millis(50));
-            // Longer than the fence's time: of what happens then, nothing can be seen.
-            tokio::time::sleep(Duration::from_millis(150)).await;
-            written.notify_one();
-        };
-        tokio::join!(serve, sends, stops);
-    })
-    .await;
-}
-
-/// What was written and never answered does not leave when its pool closes.
-#[tokio::test]
-async fn who_stops_reading_gets_nothing_more_after_a_pool_has_closed() {
-    local(async {
-        let server = Server::new().await;
-        let settings = Config { streams_max: 65_536, out_bytes_max: 16 * 1024, ..Config::default() };
-        let pool = pool_of(&server, settings);
-        let serve = async {
-            let mut peer = server.accept(1_000_000).await;
-            peer.request().await.unwrap();
-            peer
-        };
-        let (asked, closing) = (Cell::new(0), Notify::new());
-        let close = async {
-            closing.notified().await;
-            pool.close().await;
-        };
-        let may_write = || {
-            asked.set(asked.get() + 1);
-            if asked.get() == 12 {
-                closing.notify_one();
-            }
-            asked.get() < 12
-        };
-        let (mut peer, ended, ()) = tokio::join!(serve, send(&pool, 60_000, &may_write, PATIENCE), close);
-        let tally = tally(&ended);
-        let doubt = tally[&format!("{:?}", Outcome::Ambiguous(Doubt::Ended))];
-        let mut read = 1;
-        while peer.request().await.is_some() {
-            read += 1;
-        }
-        assert!(read < doubt, "{read} of {doubt}");
-    })
-    .await;
 }
 
 #[tokio::test]
