@@ -26,7 +26,8 @@ async fn behind_a_proxy(kind: Kind) -> (FaultProxy, [Arc<dyn Queue>; 2]) {
         operation_timeout_ms: 2_000,
         ..patient.clone()
     };
-    let open = async |config| open_queue(&Clients::new(config).await, config, kind).await.unwrap();
+    let open =
+        async |config: &AwsConfig| open_queue(&Clients::new(config).await, config, kind).await.unwrap();
     (proxy, [open(&impatient).await, open(&patient).await])
 }
 

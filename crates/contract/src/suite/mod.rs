@@ -155,7 +155,7 @@ impl Rule {
         let checked = tokio::time::timeout(most, async {
             let mut bench = Bench::new(factory.fresh().await?);
             let checked = (self.check)(&mut bench).await;
-            Ok((checked, !self.time.is_zero() && bench.is_late()))
+            Ok::<_, Seen>((checked, !self.time.is_zero() && bench.is_late()))
         });
         match checked.await {
             Ok(Ok(checked)) => checked,
