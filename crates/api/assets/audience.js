@@ -30,8 +30,7 @@ export function uploadPanel(page) {
         meter.value = sent;
         text(words, sent < all ? `Sending ${file.name}: ${bytes(sent)} of ${bytes(all)}` : `Checking ${file.name}`);
       });
-      page.facts = done.facts;
-      page.after(done.campaign);
+      page.uploaded(done);
     } catch (error) {
       const line = error.body?.line ? `Line ${number(error.body.line)}: ` : '';
       put(status, h('div', { class: 'fault', role: 'alert' }, h('p', {}, line + error.message), h('p', {}, 'Nothing was taken. Choose the list again when it is mended.')));

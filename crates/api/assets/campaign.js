@@ -94,6 +94,13 @@ class Page {
     historyView(this.history, this.campaign);
   };
 
+  /** What the server said of the list's lines. The record may have been read further while the answer was on its way. */
+  uploaded({ facts, campaign }) {
+    this.facts = facts;
+    this.read = null;
+    this.draw(campaign.version >= this.campaign.version ? campaign : this.campaign);
+  }
+
   after = (campaign) => campaign?.version >= this.campaign.version && this.draw(campaign);
 
   reload = () => this.reader.read(true);
@@ -135,12 +142,15 @@ class Page {
   }
 }
 
-/** Two records of one kind have the same stage. */
+/** Two records of one kind have the same stage: whoever is in it stays there, whatever else of the record changes. */
 function kindOf(campaign) {
-  const { state, armed, runs, version } = campaign;
+  const { state, armed, runs, stops, books, version } = campaign;
   if (state === 'ready') return state;
   if (state === 'armed') return `armed-${armed.stamp.at}-${runs.length}`;
-  return state === 'sending' ? `sending-${runs.length}` : `${state}-${version}`;
+  if (state === 'sending') return `sending-${runs.length}`;
+  // After the end the record still changes: dead tokens are taken out of the device table.
+  if (['stopping', 'stopped', 'done'].includes(state)) return JSON.stringify([state, runs.length, stops, books]);
+  return `${state}-${version}`;
 }
 
 /** An armed record as it is once it was pressed, until it is read. A press makes at least the next version of it. */
@@ -201,12 +211,14 @@ function sendingStage(page) {
 function doneStage(page) {
   const { campaign } = page;
   const books = campaign.books;
+  const words = h('p', { class: 'receipt' }, page.pressedWords());
   const node = h('div', {}, h('div', { class: 'outcome' }, icon('good'), h('div', {},
     h('h2', { tabindex: -1 }, `Done: ${number(books.accepted)} of ${number(books.devices)} accepted by Apple and Google`),
-    h('p', { class: 'receipt' }, page.pressedWords()),
+    words,
     h('p', {}, `The last outcome was there at ${exactly(campaign.done_at)}. `, h('a', { href: `/campaigns/${campaign.id}/report` }, 'Report')))),
   page.blast.node);
-  return { node };
+  // The receipt of who pressed second may come when all is sent.
+  return { node, drawn: () => text(words, page.pressedWords()) };
 }
 
 function detailsView(campaign, page) {

@@ -17,10 +17,13 @@ afterEach(async () => world.free());
 const check = (page, name) => page.locator('.check', { hasText: name });
 const said = (page) => page.locator('.arm').getByRole('alert');
 
-/** A page of somebody who looks at a campaign. What does not turn green is not waited for. */
+/** Who arms hastily: what is red has a little time to turn green, and no more. */
+const hasty = (page) => page.route('**/arm', (route) => route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), wait_ms: 2000 }) }));
+
+/** A page of somebody who looks at a campaign, and arms it hastily. */
 async function looking(name, role, id, options) {
   const page = await world.person(name, role, options);
-  await page.route('**/arm', (route) => route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), wait_ms: 300 }) }));
+  await hasty(page);
   await page.goto(`/campaigns/${id}`);
   return page;
 }
@@ -48,6 +51,7 @@ test('what is red hinders: an engineer reads what to do, an sre overrides it wit
   await said(sre).getByText(/^Not armed\. Quota: .* or override it below with a reason; then arm again\.$/).waitFor();
   await look(sre, world.shots, 'arming-2-sre');
   await sre.getByLabel('Quota').fill('Google raised it by phone');
+  await sre.unroute('**/arm');
   await sre.getByRole('button', { name: 'Arm', exact: true }).tap();
   await sre.locator('#press').waitFor();
   await sre.getByText('Quota: Google raised it by phone').waitFor();
@@ -63,6 +67,7 @@ test('what is red hinders: an engineer reads what to do, an sre overrides it wit
 
   // What another campaign has can not be overridden.
   const other = await world.campaign('other', 5);
+  await hasty(sre);
   await sre.goto(`/campaigns/${other}`);
   await sre.getByRole('button', { name: 'Arm', exact: true }).tap();
   await said(sre).getByText(/^Not armed\. Fleet: the fleet is taken: `tight` is armed\. Disarm that one or let it end, then arm again/).waitFor();
@@ -77,6 +82,7 @@ test('what is red hinders: an engineer reads what to do, an sre overrides it wit
   await engineer.getByRole('button', { name: 'Save' }).click();
   await check(engineer, 'Quota').getByText('look at it').waitFor();
   await engineer.getByRole('heading', { name: 'Everything is ready' }).waitFor();
+  await engineer.unroute('**/arm');
   await engineer.getByRole('button', { name: 'Arm', exact: true }).click();
   await engineer.locator('#press').waitFor();
   await engineer.goto(`/audit?campaign=${id}`);

@@ -1,17 +1,19 @@
 // The console in a browser, from the list to the report: `cargo xtask test --only browser`.
 
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { World, PEOPLE, cable, until } from './world.mjs';
-import { PHONE, finger, holdMouse, look, receipt, someFigures, tabTo } from './look.mjs';
+import { PHONE, SLOW, finger, holdMouse, longHold, look, receipt, someFigures, tabTo } from './look.mjs';
 
 let world;
 before(async () => {
   world = await World.begin();
 });
 after(async () => world?.end());
+// A test that failed must not keep the fleet from the next one.
+afterEach(async () => world.free());
 
-test('on a laptop: from the list to the report', async () => {
+test('on a laptop: from the list to the report', async (t) => {
   const engineer = await world.person('Eve', 'engineer');
   await engineer.goto('/campaigns/new');
   await engineer.getByLabel('Name').fill('Final whistle');
@@ -43,10 +45,26 @@ test('on a laptop: from the list to the report', async () => {
   await details.getByText('nothing is sent later than 10 min after the press').waitFor();
   await details.getByText(/^by Eve, /).first().waitFor();
   await look(marketer, world.shots, 'laptop-4-armed');
-  const began = Date.now();
+  // The receipt waits for nothing but the press's own answer: this page gets no figures and no record before it is there.
+  let open;
+  const gate = new Promise((then) => (open = then));
+  const later = (route) => gate.then(() => route.continue()).catch(() => {});
+  await marketer.route('**/live', later);
+  await marketer.reload();
+  await marketer.locator('#press').waitFor();
+  await marketer.route(`**${new URL(engineer.url()).pathname.replace('/campaigns', '/v1/campaigns')}`, later);
+  await marketer.evaluate(() => new MutationObserver((_, watch) => {
+    if (!document.querySelector('.receipt')) return;
+    watch.disconnect();
+    window.drawn = performance.now();
+  }).observe(document.body, { childList: true, subtree: true }));
   await holdMouse(marketer, () => receipt(marketer).waitFor());
-  assert.ok(Date.now() - began < 400 + 1500, `the receipt took ${Date.now() - began} ms`);
-  assert.match(await receipt(marketer).innerText(), /^Pressed by you at \d\d:\d\d:\d\d\.\d{3}(, 50 of 50 on their way)?$/);
+  const took = await marketer.evaluate(() => window.drawn - performance.getEntriesByType('resource').find((one) => one.name.endsWith('/press')).startTime);
+  t.diagnostic(`from the hand's request to the receipt: ${Math.round(took)} ms`);
+  assert.ok(took < 5000, `the receipt took ${took} ms`);
+  assert.match(await receipt(marketer).innerText(), /^Pressed by you at \d\d:\d\d:\d\d\.\d{3}, \d+ of 50 on their way(; the rest follows by itself)?$/);
+  open();
+  await receipt(marketer).filter({ hasText: /^Pressed by you at \d\d:\d\d:\d\d\.\d{3}(, 50 of 50 on their way)?$/ }).waitFor();
   await marketer.getByText('Done: 300 of 300 accepted by Apple and Google').waitFor();
   await engineer.getByText(/Pressed by Mia at/).waitFor();
   await look(marketer, world.shots, 'laptop-5-done');
@@ -61,9 +79,55 @@ test('on a laptop: from the list to the report', async () => {
   assert.match(csv, /^outcome,apns,accepted,150\r$/m);
 });
 
+test('what can not be used of a list is shown, also when its record is there before the answer', async () => {
+  const page = await world.person('Eve', 'engineer');
+  // The answer of the upload comes to the page when the test says so.
+  await page.addInitScript(() => {
+    const send = XMLHttpRequest.prototype.send;
+    XMLHttpRequest.prototype.send = function (body) {
+      const then = this.onload;
+      this.onload = () => { window.answer = then; };
+      send.call(this, body);
+    };
+  });
+  const content = { texts: { en: { title: 'It is over!', body: '' } }, default_locale: 'en' };
+  const { id } = await world.ask('POST', '/v1/campaigns', { name: 'late answer', content });
+  await page.goto(`/campaigns/${id}`);
+  await page.setInputFiles('#list', world.list('late.csv', 30, [' spaced']));
+  await page.getByRole('button', { name: 'Arm', exact: true }).waitFor();
+  await page.waitForFunction(() => window.answer);
+  assert.equal(await page.getByText('1 of 31 lines can not be used').count(), 0);
+  await page.evaluate(() => window.answer());
+  await page.getByText('1 of 31 lines can not be used').waitFor();
+  await page.getByRole('button', { name: 'Arm', exact: true }).waitFor();
+});
+
+test('who is on the page of a finished campaign stays where they are when its dead tokens are taken out', async () => {
+  const id = await world.armed('tidied', 50);
+  await world.ask('POST', `/v1/campaigns/${id}/press`, {});
+  const { version } = await until('the tokens are taken out', async () => {
+    const campaign = await world.ask('GET', `/v1/campaigns/${id}`);
+    return typeof campaign.tokens_removed === 'number' && campaign;
+  });
+  const page = await world.person('Mia', 'marketer');
+  await page.goto(`/campaigns/${id}`);
+  await page.getByText(/^Done: /).waitFor();
+  await tabTo(page, 'Report');
+  await page.evaluate(() => { window.at = document.activeElement; });
+  // As if that were done now.
+  await page.route(`**/v1/campaigns/${id}`, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), version: version + 1, tokens_removed: 7 } });
+  });
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await page.locator(`[data-version="${version + 1}"]`).waitFor();
+  assert.ok(await page.evaluate(() => document.activeElement === window.at && window.at.closest('.stage') !== null), 'the focus stays');
+});
+
 test('on a phone, 360 pixels wide, by touch', async () => {
   const id = await world.armed('phone', 200);
   const page = await world.person('Mia', 'marketer', { ...PHONE, colorScheme: 'dark' });
+  await longHold(page);
   await page.goto('/');
   await page.getByText('phone').first().waitFor();
   await look(page, world.shots, 'phone-1-list');
@@ -78,6 +142,9 @@ test('on a phone, 360 pixels wide, by touch', async () => {
   await touch.up();
   await page.getByText('Too short: nothing was sent').waitFor();
   assert.equal((await world.ask('GET', `/v1/campaigns/${id}`)).state, 'armed');
+  await page.unroute('**/v1/console');
+  await page.reload();
+  await page.getByText('Hold for 0.4 s.').waitFor();
   await touch.down();
   await receipt(page).waitFor();
   await touch.up();
@@ -95,6 +162,7 @@ test('on a phone, 360 pixels wide, by touch', async () => {
 
 test('by keyboard alone, on a phone of 390 pixels', async () => {
   const page = await world.person('Kim', 'admin', { viewport: { width: 390, height: 844 } });
+  await longHold(page);
   const list = world.list('keys.csv', PEOPLE);
   // The chooser itself is the browser's; what it gives is set here.
   page.on('filechooser', (chooser) => chooser.setFiles(list));
@@ -118,7 +186,7 @@ test('by keyboard alone, on a phone of 390 pixels', async () => {
   await tabTo(page, 'Arm');
   await page.keyboard.press('Enter');
   await page.locator('#press').waitFor();
-  await world.behave({ round_trip_ms: 2000 });
+  await world.behave(SLOW);
   await tabTo(page, /^Press: send/);
   await page.keyboard.press('Space');
   await page.getByText('Too short: nothing was sent').waitFor();
@@ -149,6 +217,7 @@ test('by keyboard alone, on a phone of 390 pixels', async () => {
   await page.getByText(/^Done: /).waitFor();
   await isAt('.stage');
   await tabTo(page, 'Report');
+  await isAt('.stage');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Report: keys' }).waitFor();
   await tabTo(page, 'CSV');
@@ -160,11 +229,14 @@ test('two people press at once: each has an answer, and nothing is sent twice', 
   await world.forget();
   const people = await Promise.all([world.person('Ada', 'marketer'), world.person('Bob', 'marketer')]);
   await Promise.all(people.map(async (page) => {
+    // Both hands are down before either of them has pressed.
+    await longHold(page);
     await page.goto(`/campaigns/${id}`);
     await page.locator('#press').hover();
   }));
   await Promise.all(people.map((page) => page.mouse.down()));
-  const words = await Promise.all(people.map((page) => receipt(page).innerText()));
+  // Before its own answer a page says what it hears of the other's press.
+  const words = await Promise.all(people.map((page) => receipt(page).filter({ hasText: /^(Pressed by you|Already pressed by)/ }).innerText()));
   await Promise.all(people.map((page) => page.mouse.up()));
   const first = words.filter((text) => /^Pressed by you/.test(text));
   const second = words.filter((text) => /^Already pressed by (Ada|Bob) [\d.]+ s ago, at [\d:.]+\. (Nothing was sent twice|It is finished)\.$/.test(text));
@@ -177,30 +249,35 @@ test('two people press at once: each has an answer, and nothing is sent twice', 
 test('with less motion the button fills in quarters, for as long as the setting says', async () => {
   const id = await world.armed('calm', 50);
   const page = await world.person('Mia', 'marketer', { reducedMotion: 'reduce' });
-  await page.route('**/v1/console', async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, json: { ...(await response.json()), hold_ms: 3000 } });
-  });
+  await longHold(page, 10000);
   await page.goto(`/campaigns/${id}`);
-  await page.getByText('Hold for 3 s.').waitFor();
-  /** How full it was drawn, until the mouse slips off in mid-hold. */
+  await page.getByText('Hold for 10 s.').waitFor();
+  /** How full it was drawn, and in how many frames, until the mouse slips off in mid-hold. */
   const filled = async () => {
     await page.evaluate(() => {
       window.drawn = new Set();
+      window.painted = 0;
       const fill = document.querySelector('.press-fill');
       const note = () => window.drawn.add(Number(fill.style.getPropertyValue('--held')));
       new MutationObserver(note).observe(fill, { attributeFilter: ['style'] });
+      const mine = window.drawn;
+      const count = () => {
+        if (window.drawn !== mine) return;
+        window.painted += fill.closest('.held') ? 1 : 0;
+        requestAnimationFrame(count);
+      };
+      requestAnimationFrame(count);
     });
     await page.locator('#press').hover();
     await page.mouse.down();
-    await page.waitForFunction(() => Math.max(...window.drawn) >= 0.5);
-    const drawn = await page.evaluate(() => [...window.drawn]);
+    await page.waitForFunction(() => Math.max(...window.drawn) >= 0.25);
+    const seen = await page.evaluate(() => [[...window.drawn], window.painted]);
     await page.mouse.move(5, 5);
     await page.getByText('Cancelled: nothing was sent').waitFor();
     await page.mouse.up();
-    return drawn;
+    return seen;
   };
-  const calm = await filled();
+  const [calm] = await filled();
   assert.ok(calm.every((share) => Number.isInteger(share * 4)), `it fills in quarters: ${calm}`);
   const moving = () => page.evaluate(() => [...document.querySelectorAll('*')].filter((node) => {
     const { animationName, transitionDuration } = getComputedStyle(node);
@@ -208,13 +285,15 @@ test('with less motion the button fills in quarters, for as long as the setting 
   }).map((node) => node.outerHTML));
   assert.deepEqual(await moving(), []);
   await page.emulateMedia({ reducedMotion: 'no-preference' });
-  assert.ok((await filled()).length > 5, 'otherwise it fills smoothly');
+  const [smooth, painted] = await filled();
+  assert.ok(smooth.some((share) => !Number.isInteger(share * 4)) && smooth.length >= painted - 1, `otherwise each of ${painted} frames is another: ${smooth.length}, ${smooth}`);
   await world.ask('POST', `/v1/campaigns/${id}/disarm`, {});
 });
 
 test('slipping off or letting go presses nothing; a question does instead', async () => {
   const id = await world.armed('cat', 50);
   const page = await world.person('Mia', 'marketer');
+  await longHold(page);
   let asked = 0;
   page.on('request', (request) => (asked += request.url().endsWith('/press') ? 1 : 0));
   await page.goto(`/campaigns/${id}`);
@@ -233,7 +312,7 @@ test('slipping off or letting go presses nothing; a question does instead', asyn
   });
   await page.getByText('Cancelled: nothing was sent').waitFor();
   // The time of a hold passes with the key still down.
-  await page.waitForFunction((at) => performance.now() - at > 600, began);
+  await page.waitForFunction((at) => performance.now() - at > 6500, began);
   await page.keyboard.up('Enter');
   assert.equal(asked, 0);
   assert.equal((await world.ask('GET', `/v1/campaigns/${id}`)).state, 'armed');
@@ -262,7 +341,7 @@ test('what turns red after the arming warns, and the button works', async () => 
 });
 
 test('a connection lost in mid-blast is said, and mended by itself; a new page shows the same', async () => {
-  await world.behave({ round_trip_ms: 2500 });
+  await world.behave(SLOW);
   const id = await world.armed('lost', PEOPLE);
   const way = await cable(new URL(world.url).port);
   try {
@@ -282,6 +361,8 @@ test('a connection lost in mid-blast is said, and mended by itself; a new page s
     await look(page, world.shots, 'mended');
     await world.behave();
     await page.getByText(`Done: ${PEOPLE.toLocaleString('en-GB')} of`).waitFor();
+    // The record may be newer than the last figures.
+    await page.getByText(`${PEOPLE.toLocaleString('en-GB')} of ${PEOPLE.toLocaleString('en-GB')} devices have an outcome`, { exact: true }).waitFor();
     const seen = await page.locator('.tiles').innerText();
     await page.reload();
     await page.locator('.tiles').waitFor();
@@ -369,9 +450,13 @@ test('old figures on a good connection are said to be old, and the connection no
   // From then on the page gets the time only.
   await page.addInitScript(() => {
     const listen = EventSource.prototype.addEventListener;
+    const silence = { last: performance.now(), longest: 0 };
+    window.silent = () => Math.max(silence.longest, performance.now() - silence.last);
     EventSource.prototype.addEventListener = function (name, then) {
       if (name === 'beat') this.beat = then;
       listen.call(this, name, (event) => {
+        silence.longest = window.silent();
+        silence.last = performance.now();
         if (name === 'live' && window.noFigures) return this.beat(event);
         window.hadFigures ||= name === 'live';
         return then(event);
@@ -381,6 +466,10 @@ test('old figures on a good connection are said to be old, and the connection no
   await page.goto(`/campaigns/${id}`);
   await page.waitForFunction(() => window.hadFigures);
   await page.evaluate(() => { window.noFigures = true; });
-  const said = await page.waitForFunction(() => /no new figures|Connection lost/.exec(document.getElementById('said').textContent)?.[0]);
+  // On a machine that stood still it may rightly count as lost for a while, and is then old again.
+  const said = await page.waitForFunction(() => {
+    const words = /no new figures|Connection lost/.exec(document.getElementById('said').textContent)?.[0];
+    return words === 'Connection lost' && window.silent() > 3500 ? null : words;
+  });
   assert.equal(await said.jsonValue(), 'no new figures');
 });

@@ -23,14 +23,26 @@ export async function look(page, shots, name) {
 export const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 export const receipt = (page) => page.locator('.receipt');
 
-/** A finger over the middle of the button. */
+/** A finger over the middle of the button, wherever that is by then. */
 export async function finger(page) {
-  await page.locator('#press').scrollIntoViewIfNeeded();
-  const box = await page.locator('#press').boundingBox();
   const session = await page.context().newCDPSession(page);
   const send = (type, touchPoints) => session.send('Input.dispatchTouchEvent', { type, touchPoints });
-  return { down: () => send('touchStart', [{ x: box.x + box.width / 2, y: box.y + box.height / 2 }]), up: () => send('touchEnd', []) };
+  const down = async () => {
+    await page.locator('#press').scrollIntoViewIfNeeded();
+    const box = await page.locator('#press').boundingBox();
+    await send('touchStart', [{ x: box.x + box.width / 2, y: box.y + box.height / 2 }]);
+  };
+  return { down, up: () => send('touchEnd', []) };
 }
+
+/** The setting says that the button is held for this long: a test that ends a hold halfway has that time for it, on any machine. */
+export const longHold = (page, ms = 6000) => page.route('**/v1/console', async (route) => {
+  const response = await route.fetch();
+  await route.fulfill({ response, json: { ...(await response.json()), hold_ms: ms } });
+});
+
+/** How slowly the gateways answer where somebody does something in mid-blast: everybody takes several rounds of it. */
+export const SLOW = { round_trip_ms: 5000 };
 
 /** Clicks on whatever is there, also on what is off; answers how many buttons that were. */
 export async function clickEverything(page) {
@@ -47,8 +59,14 @@ export const someFigures = (page) => page.waitForFunction(() => {
 
 /** Holds the button with the mouse until there is an answer. */
 export async function holdMouse(page, until) {
-  await page.locator('#press').hover();
-  await page.mouse.down();
+  for (let hit = false; !hit;) {
+    await page.locator('#press').hover();
+    await page.evaluate(() => addEventListener('pointerdown', ({ target }) => { window.hit = target.closest('#press') !== null; }, { once: true, capture: true }));
+    await page.mouse.down();
+    hit = await page.evaluate(() => window.hit);
+    // A warning may have come above the button, and moved it from under the hand.
+    if (!hit) await page.mouse.up();
+  }
   await until();
   await page.mouse.up();
 }

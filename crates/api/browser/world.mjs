@@ -136,6 +136,9 @@ export class World {
   }
 
   async end() {
+    // An answer that is being changed on its way is nobody's any more.
+    const pages = this.browser?.contexts().flatMap((context) => context.pages()) ?? [];
+    await Promise.all(pages.map((page) => page.unrouteAll({ behavior: 'ignoreErrors' })));
     await this.browser?.close();
     for (const process of [this.up, this.gateways]) if (process) await stop(process.child);
     if (this.dir) fs.rmSync(this.dir, { recursive: true, force: true });

@@ -1,12 +1,15 @@
 //! The suite on the memory backend, which keeps every rule, and on every broken adapter, which doesn't.
 
+use async_trait::async_trait;
 use common::envelope::NewEnvelope;
-use common::ports::EntryResult;
+use common::ports::{Backend, EntryResult, PortError};
 use common::time::{Clock, UnixMs};
-use contract::memory::{Call, MemoryFactory, MemoryParts, TokioClock};
+use contract::memory::{Call, MemoryFactory, MemoryParts, MemorySubject, TokioClock};
+use contract::suite::{Factory, Subject, Verdict};
 use contract::{broken, suite};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -39,6 +42,60 @@ async fn every_broken_adapter_is_found_and_every_rule_finds_one() {
         suite::rules().into_iter().map(|r| r.name).filter(|n| !proven.contains(n)).collect();
     idle.sort();
     assert_eq!(idle, UNPROVEN, "rules that no fault breaks");
+}
+
+/// Backends of which the first few stand still for two seconds whenever time is to pass: as on a machine with too much to do.
+struct Stalling {
+    stalls: u32,
+    made: AtomicU32,
+}
+
+struct Stalled {
+    memory: MemorySubject,
+    stall: Duration,
+}
+
+#[async_trait]
+impl Factory for Stalling {
+    fn name(&self) -> String {
+        "stalling".to_owned()
+    }
+
+    async fn fresh(&self) -> Result<Box<dyn Subject>, PortError> {
+        let stalls = self.made.fetch_add(1, Ordering::Relaxed) < self.stalls;
+        let stall = if stalls { Duration::from_secs(2) } else { Duration::ZERO };
+        Ok(Box::new(Stalled { memory: MemorySubject::default(), stall }))
+    }
+}
+
+#[async_trait]
+impl Subject for Stalled {
+    fn backend(&self) -> Backend {
+        self.memory.backend()
+    }
+
+    fn now(&self) -> UnixMs {
+        self.memory.now()
+    }
+
+    async fn advance(&mut self, by: Duration) {
+        self.memory.advance(by + self.stall).await;
+    }
+
+    async fn restart(&mut self) -> Result<(), PortError> {
+        self.memory.restart().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_too_late_is_looked_at_again_and_three_times_at_most() {
+    let hidden = suite::rules().into_iter().find(|r| r.name == "batches.hidden").unwrap();
+    for (stalls, held, tries) in [(0, true, 1), (2, true, 3), (9, false, 3)] {
+        let factory = Stalling { stalls, made: AtomicU32::new(0) };
+        let verdict = hidden.run(&factory).await;
+        assert_eq!(matches!(verdict, Verdict::Held), held, "{stalls} stalls");
+        assert_eq!(factory.made.load(Ordering::Relaxed), tries, "{stalls} stalls");
+    }
 }
 
 #[test]

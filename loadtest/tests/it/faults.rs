@@ -151,9 +151,9 @@ async fn streams_are_as_many_as_was_said_and_fewer_after_a_refusal() {
 #[tokio::test]
 async fn a_stream_too_many_costs_the_connection_if_that_is_asked_for() {
     for (goaway_on_excess, ends) in [(false, false), (true, true)] {
-        let behaviour = Behaviour { goaway_on_excess, round_trip_ms: 50, ..Behaviour::default() };
+        let behaviour = Behaviour { goaway_on_excess, round_trip_ms: 1_000, ..Behaviour::default() };
         let gateways = gateways(behaviour).await;
-        // This one does not know yet that only one stream is allowed.
+        // This one does not know yet that only one stream is allowed, and is not told before it has asked for the second.
         let mut client = Client::connect_boldly(gateways.info(), &gateways.info().apns, 3).await;
         let first = client.send(gateways.apns_request(&token(1)), PAYLOAD).await.unwrap();
         let second = client.send(gateways.apns_request(&token(2)), PAYLOAD).await.unwrap();

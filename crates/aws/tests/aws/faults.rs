@@ -16,17 +16,19 @@ use std::time::{Duration, Instant};
 const ENVELOPES: u32 = 400;
 const HIDDEN: Duration = Duration::from_secs(60);
 
-/// A queue behind a proxy, impatient so that a hanging request costs little.
-async fn behind_a_proxy(kind: Kind) -> (FaultProxy, Arc<dyn Queue>) {
+/// A queue behind a proxy, impatient so that a hanging request costs little, and the same one with time for a busy stand-in.
+async fn behind_a_proxy(kind: Kind) -> (FaultProxy, [Arc<dyn Queue>; 2]) {
     let proxy = FaultProxy::start(endpoint()).await.unwrap();
-    let config = AwsConfig {
+    let patient = fresh_queues(proxy.endpoint()).await;
+    let impatient = AwsConfig {
         connect_timeout_ms: 500,
         attempt_timeout_ms: 500,
         operation_timeout_ms: 2_000,
-        ..fresh_queues(proxy.endpoint()).await
+        ..patient.clone()
     };
-    let queue = open_queue(&Clients::new(&config).await, &config, kind).await.unwrap();
-    (proxy, queue)
+    let open =
+        async |config: &AwsConfig| open_queue(&Clients::new(config).await, config, kind).await.unwrap();
+    (proxy, [open(&impatient).await, open(&patient).await])
 }
 
 fn envelope(kind: Kind, n: u32) -> NewEnvelope {
@@ -77,7 +79,7 @@ fn bodies(all: &[Received]) -> BTreeSet<Bytes> {
 }
 
 async fn ok_is_true(kind: Kind, seed: u64) {
-    let (proxy, queue) = behind_a_proxy(kind).await;
+    let (proxy, [queue, patient]) = behind_a_proxy(kind).await;
     let all: Vec<_> = (0..ENVELOPES).map(|n| envelope(kind, n)).collect();
     proxy.set(Some(a_fifth(seed)));
     let mut sent = BTreeSet::new();
@@ -88,7 +90,7 @@ async fn ok_is_true(kind: Kind, seed: u64) {
     });
     sent.extend(once.await);
     proxy.set(None);
-    let got = drained(&queue).await;
+    let got = drained(&patient).await;
     let there = bodies(&got);
     let lost: Vec<_> = sent.iter().filter(|n| !there.contains(&all[**n].body)).collect();
     assert!(lost.is_empty(), "answered Ok, and not there: {lost:?}");
@@ -104,7 +106,7 @@ async fn ok_is_true(kind: Kind, seed: u64) {
     })
     .await;
     proxy.set(None);
-    let depth = queue.depth().await.unwrap();
+    let depth = patient.depth().await.unwrap();
     let left = got.len() - deleted.len();
     assert!(depth.in_flight <= left as u64, "{depth:?}, and {left} were not answered Ok");
     let (seen, done) = proxy.counts();
@@ -138,7 +140,7 @@ async fn send_all(queue: &Arc<dyn Queue>, mut call: Vec<NewEnvelope>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_when_a_fifth_goes_wrong() {
-    let (proxy, queue) = behind_a_proxy(Kind::Standard).await;
+    let (proxy, [queue, _]) = behind_a_proxy(Kind::Standard).await;
     proxy.set(Some(a_fifth(13)));
     let all: Vec<_> = (0..ENVELOPES).map(|n| envelope(Kind::Standard, n)).collect();
     join_all(all.chunks(10).map(|ten| send_all(&queue, ten.to_vec()))).await;
@@ -157,8 +159,8 @@ async fn nothing_is_lost_when_a_fifth_goes_wrong() {
 }
 
 #[tokio::test]
-async fn throttling_ends_with_the_operations_time_out_and_says_so() {
-    let (proxy, queue) = behind_a_proxy(Kind::Standard).await;
+async fn throttling_ends_with_the_last_attempt_and_says_so() {
+    let (proxy, [_, queue]) = behind_a_proxy(Kind::Standard).await;
     proxy.set(Some(Faults { seed: 1, percent: 100, of: vec![Fault::Throttle] }));
     let before = proxy.counts().0;
     let error = queue.send(&[envelope(Kind::Standard, 1)]).await.unwrap_err();
@@ -169,7 +171,7 @@ async fn throttling_ends_with_the_operations_time_out_and_says_so() {
 #[tokio::test]
 async fn every_attempt_is_counted_by_what_it_came_to() {
     use telemetry::metrics::{AWS_CALLS, AwsClass, AwsOperation};
-    let (proxy, queue) = behind_a_proxy(Kind::Fifo).await;
+    let (proxy, [queue, _]) = behind_a_proxy(Kind::Fifo).await;
     // No other test asks for attributes while something goes wrong, so nobody else counts here.
     let count = |class| AWS_CALLS.total((AwsOperation::SqsAttributes, class));
     for (fault, class) in [

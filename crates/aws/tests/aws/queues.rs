@@ -152,11 +152,11 @@ async fn what_somebody_else_put_on_the_queue_is_handed_out_as_it_is() {
 
 #[tokio::test]
 async fn a_long_poll_may_outlast_the_attempt_time_out() {
-    let (connect_timeout_ms, attempt_timeout_ms, operation_timeout_ms) = (500, 500, 500);
+    let (connect_timeout_ms, attempt_timeout_ms, operation_timeout_ms) = (3_000, 3_000, 3_000);
     let config = fresh_queues(endpoint()).await;
     let config = AwsConfig { connect_timeout_ms, attempt_timeout_ms, operation_timeout_ms, ..config };
     let queue = opened(&config, Kind::Standard).await.unwrap();
-    let got = queue.receive(10, Duration::from_secs(2), Duration::from_secs(30)).await;
+    let got = queue.receive(10, Duration::from_secs(5), Duration::from_secs(30)).await;
     assert_eq!(got.map(|g| g.len()), Ok(0));
 }
 

@@ -255,9 +255,9 @@ async fn with_faults_on_the_way_no_batch_is_granted_twice_and_none_is_lost() {
     let proxy = FaultProxy::start(endpoint()).await.unwrap();
     let config = aws::AwsConfig {
         endpoint: Some(proxy.endpoint().to_owned()),
-        connect_timeout_ms: 300,
-        attempt_timeout_ms: 300,
-        operation_timeout_ms: 1_500,
+        connect_timeout_ms: 1_000,
+        attempt_timeout_ms: 1_000,
+        operation_timeout_ms: 5_000,
         ..config()
     };
     let client = Clients::new(&config).await.dynamodb;

@@ -85,14 +85,26 @@ pub(super) const LONG: Duration = Duration::from_secs(60);
 /// A visibility that rules let pass.
 pub(super) const BRIEF: Duration = Duration::from_secs(2);
 
+/// By so much at least every visibility outlasts the time that its rule lets pass inside it: what calls that took less
+/// have seen, they saw inside it.
+const CALLS_MAX: Duration = Duration::from_secs(1);
+
 /// The backend under test.
 pub struct Bench {
     subject: Box<dyn Subject>,
+    began: UnixMs,
+    passed: Duration,
 }
 
 impl Bench {
     pub(super) fn new(subject: Box<dyn Subject>) -> Self {
-        Self { subject }
+        let began = subject.now();
+        Self { subject, began, passed: Duration::ZERO }
+    }
+
+    /// Whether its calls have taken so long that what was to be seen inside a visibility may have been seen after it.
+    pub(super) fn is_late(&self) -> bool {
+        self.now().since(self.began).saturating_sub(self.passed) >= CALLS_MAX
     }
 
     /// Its ports.
@@ -118,7 +130,9 @@ impl Bench {
 
     /// Lets time pass.
     pub async fn pass(&mut self, seconds: u64) {
-        self.subject.advance(Duration::from_secs(seconds)).await;
+        let by = Duration::from_secs(seconds);
+        self.subject.advance(by).await;
+        self.passed += by;
     }
 
     pub(super) async fn restart(&mut self) -> Checked {

@@ -39,7 +39,7 @@ fn pressed_by_several_people_it_is_sent_once() {
 
 #[test]
 fn aborted_in_the_middle_the_counts_are_the_gateways_and_resume_sends_the_rest() {
-    let stage = Stage::new(&["--round-trip-ms", "400"]);
+    let stage = Stage::new(&["--round-trip-ms", "2000"]);
     stage.armed(30_000, &[]);
     stage.good(&["campaign", "press", "c"]);
     wait_until("some accepted", || stage.accepted() > 200);
@@ -47,15 +47,18 @@ fn aborted_in_the_middle_the_counts_are_the_gateways_and_resume_sends_the_rest()
     assert!(["stopping", "stopped"].contains(&stopping["state"].as_str().unwrap()));
     stage.wait_for_state("stopped");
     let books = stage.good(&["campaign", "report", "c"])["books"].clone();
-    let accepted = stage.accepted();
-    assert_eq!(books["accepted"].as_u64(), Some(accepted), "{books}");
-    assert!(accepted < 30_000, "the stop came too late to show anything");
-    assert_eq!(books["aborted"].as_u64(), Some(30_000 - accepted), "{books}");
+    let n = |key: &str| books[key].as_u64().unwrap();
+    // A gateway that stood still for half a second was cut off, and what it may have got is in doubt: it is not sent again.
+    let (accepted, ambiguous) = (n("accepted"), n("ambiguous"));
+    assert!((accepted..=accepted + ambiguous).contains(&stage.accepted()), "{books}");
+    assert!(accepted + ambiguous < 30_000, "the stop came too late to show anything: {books}");
+    assert_eq!(n("aborted"), 30_000 - accepted - ambiguous, "{books}");
     assert!(stage.bad(&["campaign", "press", "c"]).contains("resume"));
     stage.good(&["campaign", "resume", "c"]);
     stage.wait_for_state("done");
     let summary = stage.summary();
-    assert_eq!((summary.accepted_devices, summary.duplicates), (30_000, 0));
+    assert!((30_000 - ambiguous..=30_000).contains(&summary.accepted_devices), "{summary:?}: {books}");
+    assert_eq!(summary.duplicates, 0);
 }
 
 #[test]

@@ -108,9 +108,9 @@ fn killed_in_the_middle_every_device_is_reached_once() {
     wait_until("a fifth", || world.accepted() > USERS as u64 / 5);
     fleet.pushes.remove(0).kill();
     fleet.apis.remove(0).kill();
+    assert!(world.accepted() < USERS as u64, "all was over before anybody was killed");
     let (status, lines) = fleet.pushes.remove(0).terminate();
     assert_eq!(status, Some(0), "{lines:#?}");
-    assert!(world.accepted() < USERS as u64, "all was over before anybody was killed");
     let left = fleet.apis[0].address.clone();
     campaign.wait_for(&left, "done");
     eprintln!("done {:?} after the press", pressed.elapsed());
