@@ -11,10 +11,6 @@ use settings::ApiSettings;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Gives back what a large campaign needed: with glibc's, each thread's arena keeps the most that it ever held (docs/rehearsals.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const ABOUT: About = About {
     name: "api",
     about: "The HTTP API of Superb Owl on AWS, with the reconciler and the snapshot builder.",

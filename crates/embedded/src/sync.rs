@@ -2,8 +2,10 @@
 //! the work done. Also the small helpers of shared state and blocking work.
 
 use common::ports::PortError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use tokio::sync::oneshot;
 
 /// Counts commits, and which of them are on the disk.
 #[derive(Debug, Default)]
@@ -49,5 +51,52 @@ pub(crate) async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(e) => Err(PortError::Unavailable { what, why: format!("its thread ended early: {e}") }),
+    }
+}
+
+/// A thread of its own for one kind of work, done one after the other. What fills a table's memory for good should come from
+/// one thread: with glibc's allocator each thread takes from an arena of its own, which keeps the most that it ever held, so that
+/// imports on whichever thread was free held the table's memory once for each.
+pub(crate) struct Hand(mpsc::Sender<Box<dyn FnOnce() + Send>>);
+
+impl Hand {
+    /// Starts it. It ends with the last of its work after this is dropped.
+    pub(crate) fn start(name: &str) -> std::io::Result<Self> {
+        let (work, todo) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
+        let each = move || todo.into_iter().for_each(|work| work());
+        std::thread::Builder::new().name(name.to_owned()).spawn(each)?;
+        Ok(Self(work))
+    }
+
+    /// Does it, when it is its turn.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce() -> Result<T, PortError> + Send + 'static,
+    ) -> Result<T, PortError> {
+        let ended = || PortError::Unavailable { what, why: "its thread ended early".to_owned() };
+        let (done, answer) = oneshot::channel();
+        // A panic is this work's end, not that of what comes after it: its answer is dropped.
+        let work = move || {
+            if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
+                // Nobody waits any more: it is done all the same.
+                let _ = done.send(result);
+            }
+        };
+        self.0.send(Box::new(work)).map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hand_goes_on_after_a_panic() {
+        let hand = Hand::start("a hand").expect("a thread");
+        let fell = hand.run("it", || -> Result<u8, PortError> { panic!("on purpose") }).await;
+        assert!(matches!(fell, Err(PortError::Unavailable { .. })), "{fell:?}");
+        assert_eq!(hand.run("it", || Ok(7)).await.expect("the next is done"), 7);
     }
 }

@@ -9,10 +9,6 @@ use settings::InterimSettings;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Gives back what a large campaign needed: with glibc's, each thread's arena keeps the most that it ever held (docs/rehearsals.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const ABOUT: About = About {
     name: "interim-worker",
     about: "Holds the armed campaign's snapshot in memory and expands shards into batches, on AWS.",

@@ -16,10 +16,6 @@ mod way;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Gives back what a large campaign needed: with glibc's, each thread's arena keeps the most that it ever held (docs/rehearsals.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Exit status: 0 done, 1 failed, 2 usage (clap's own).
 fn main() -> ExitCode {
     let cli = args::Cli::parse();

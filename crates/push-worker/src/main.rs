@@ -13,10 +13,6 @@ use settings::PushSettings;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Gives back what a large campaign needed: with glibc's, each thread's arena keeps the most that it ever held (docs/rehearsals.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const ABOUT: About = About {
     name: "push-worker",
     about: "Drains batches to APNs and FCM, on AWS.",

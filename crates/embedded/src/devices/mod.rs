@@ -7,7 +7,7 @@ mod read;
 mod write;
 
 use crate::lock::DirLock;
-use crate::sync::{GroupSync, blocking};
+use crate::sync::{GroupSync, Hand, blocking};
 use crate::tables::{failed, open_database};
 use async_trait::async_trait;
 use common::device::{DeviceRow, Target, UserDevices};
@@ -27,7 +27,7 @@ const INLINE_MAX: usize = 32;
 const COUNT_KEY: &[u8] = b"users";
 
 /// The device table.
-pub(crate) struct DeviceTable(Arc<Inner>);
+pub(crate) struct DeviceTable(Arc<Inner>, Hand);
 
 struct Inner {
     db: Database,
@@ -63,7 +63,8 @@ impl DeviceTable {
         let stored = meta.get(COUNT_KEY)?;
         let count = stored.and_then(|b| b.first_chunk().copied()).map_or(0, u64::from_le_bytes).into();
         let fsync = fsync.then(GroupSync::default);
-        Ok(Self(Arc::new(Inner { db, users, meta, count, write: Mutex::default(), fsync, _lock: lock })))
+        let inner = Inner { db, users, meta, count, write: Mutex::default(), fsync, _lock: lock };
+        Ok(Self(Arc::new(inner), Hand::start("devices")?))
     }
 
     /// Puts everything on the disk.
@@ -98,7 +99,9 @@ impl Devices for DeviceTable {
         rows: Vec<DeviceRow>,
         refused_rows: &mut Vec<usize>,
     ) -> Result<Upserted, PortError> {
-        let (counted, refused) = self.run(rows.len(), move |inner| inner.upsert(rows)).await?;
+        // Writers wait for each other anyway: on a thread of their own they fill the table's memory from one arena.
+        let inner = self.0.clone();
+        let (counted, refused) = self.1.run(WHAT, move || inner.upsert(rows)).await?;
         refused_rows.extend(refused);
         Ok(counted)
     }
