@@ -50,11 +50,12 @@ impl Server {
         scenario: &Scenario,
         say: Say,
     ) -> anyhow::Result<Self> {
+        // What was typed wrong is told before anybody is asked.
+        let gateways = (!gateways.is_empty()).then(|| StandIns::new(gateways)).transpose()?;
         let session: Session = client.get("/v1/session")?;
-        session.suffices(scenario, !gateways.is_empty())?;
+        session.suffices(scenario, gateways.is_some())?;
         let fleet = Fleet::read(&client)?;
         fleet.reaches_no_phone(client.server())?;
-        let gateways = (!gateways.is_empty()).then(|| StandIns::new(gateways)).transpose()?;
         let mode = gateways.as_ref().map_or_else(|| Ok("not asked".to_owned()), StandIns::mode)?;
         let before = gateways.as_ref().map_or_else(|| Ok(Vec::new()), StandIns::behaviours)?;
         let may_import = session.may("import");

@@ -157,7 +157,7 @@ impl Apart {
     }
 
     /// Kills it for good; what it left is all there is.
-    fn into_running(self) -> anyhow::Result<Running> {
+    pub(crate) fn into_running(self) -> anyhow::Result<Running> {
         end(&mut self.child.borrow_mut());
         up::start(&self.config)
     }

@@ -128,7 +128,7 @@ fn what_needs_a_process_of_its_own_is_refused_with_its_line() {
     let text = refused(&[path.to_str().unwrap()]);
     assert!(text.contains("line 3: fleet.lanes") && text.contains("line 6: fault 1 (`kill`)"), "{text}");
     let text = refused(&["smoke", "--gateways", "https://x/y"]);
-    assert!(text.contains("no answer from http://127.0.0.1:9"), "{text}");
+    assert!(text.contains("`https://x/y` is not the address of an admin listener"), "{text}");
     let here = owl().args(["rehearse", "smoke", "--gateways", "http://127.0.0.1:9"]).output().unwrap();
     assert!(said(&here).contains("say --server too"), "{}", said(&here));
 }
