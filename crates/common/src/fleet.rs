@@ -119,6 +119,9 @@ pub struct WorkerRow {
     pub payload_bytes_max: u32,
     /// Nothing it could reach is a phone: all its gateways are of the rehearsal type.
     pub rehearsal: bool,
+    /// The version of the program that it is; older ones say none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// A worker's connections to one gateway.

@@ -66,6 +66,7 @@ impl InterimWorker {
             links: Vec::new(),
             payload_bytes_max: 0,
             rehearsal: false,
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         }
     }
 

@@ -4,7 +4,8 @@ use crate::commands::{access, campaign, devices, fleet, testers, webhook};
 use crate::demo::DemoArgs;
 use crate::rehearse::RehearseArgs;
 use crate::up::UpArgs;
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Superb Owl: one press, millions of phones, within seconds.
@@ -26,8 +27,36 @@ pub(crate) struct Cli {
     /// A file that holds your token [default: OWL_TOKEN, else what `owl login` stored].
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Whether --server was typed, and not only set or left as it is.
+    #[arg(skip)]
+    pub(crate) server_typed: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Which server a command was told of.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) url: String,
+    /// On the command line itself.
+    pub(crate) typed: bool,
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+impl Cli {
+    /// What was typed; ends the process where it is wrong, or asks for help.
+    pub(crate) fn read() -> Self {
+        let matches = Self::command().get_matches();
+        let typed = matches.value_source("server") == Some(ValueSource::CommandLine);
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        Self { server_typed: typed, ..cli }
+    }
+
+    /// Which server.
+    pub(crate) fn server(&self) -> Server {
+        let (url, token_file) = (self.server.clone(), self.token_file.clone());
+        Server { url, typed: self.server_typed, token_file }
+    }
 }
 
 const EXAMPLES: &str = "Examples:

@@ -13,12 +13,11 @@ mod rehearse;
 mod up;
 mod way;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 /// Exit status: 0 done, 1 failed, 2 usage (clap's own).
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = args::Cli::read();
     process::raise_file_limit();
     let as_json = cli.json;
     match commands::run(cli) {

@@ -130,6 +130,7 @@ impl Shared {
             links,
             payload_bytes_max: lanes.iter().map(|l| l.payload_bytes_max).max().unwrap_or(0),
             rehearsal: !lanes.is_empty() && lanes.iter().all(|l| l.rehearsal),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         }
     }
 }

@@ -137,6 +137,7 @@ mod tests {
             links: Vec::new(),
             payload_bytes_max: 0,
             rehearsal: true,
+            version: None,
         }
     }
 

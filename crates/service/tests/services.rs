@@ -13,6 +13,7 @@ mod services {
     mod process;
     mod protection;
     mod readiness;
+    mod rehearse;
     mod signals;
     mod world;
 }

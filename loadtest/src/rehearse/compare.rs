@@ -31,26 +31,25 @@ pub fn compare(before: &Rehearsal, now: &Rehearsal) -> Vec<Change> {
     let pairs = before.presses.iter().zip(&now.presses).filter(|(b, n)| b.users == n.users);
     pairs
         .flat_map(|(b, n)| {
-            figures(b).into_iter().zip(figures(n)).map(|((figure, before), (_, now))| Change {
-                users: n.users,
-                figure: figure.to_owned(),
-                before,
-                now,
+            figures(b).into_iter().zip(figures(n)).filter_map(|((figure, before), (_, now))| {
+                Some(Change { users: n.users, figure: figure.to_owned(), before: before?, now: now? })
             })
         })
         .collect()
 }
 
-fn figures(pressed: &Pressed) -> [(&'static str, f64); 6] {
+/// Figures, as far as they were measured.
+fn figures(pressed: &Pressed) -> [(&'static str, Option<f64>); 6] {
     let times = &pressed.steps.accepted.times;
-    let ms = |ms: Option<i64>| ms.unwrap_or(0) as f64;
+    let ms = |ms: Option<i64>| Some(ms.unwrap_or(0) as f64);
+    let measured = |figure: f64| (figure > 0.0).then_some(figure);
     [
         ("p50, ms", ms(times.p50_ms)),
         ("p95, ms", ms(times.p95_ms)),
         ("p99, ms", ms(times.p99_ms)),
         ("last, ms", ms(times.last_ms)),
-        ("our CPU, us a push", pressed.cpu_us_per_push()),
-        ("peak memory, MB", pressed.peak_rss_bytes as f64 / 1e6),
+        ("our CPU, us a push", measured(pressed.cpu_us_per_push())),
+        ("peak memory, MB", measured(pressed.peak_rss_bytes as f64 / 1e6)),
     ]
 }
 

@@ -17,6 +17,9 @@ pub struct Judged {
     pub holds: bool,
 }
 
+/// What an objective reads that nothing was measured for. It does not hold.
+const NOT_MEASURED: &str = "not measured";
+
 fn judged(objective: &str, at_most: String, measured: String, holds: bool) -> Judged {
     Judged { objective: objective.to_owned(), at_most, measured, holds }
 }
@@ -38,14 +41,19 @@ pub fn judge(objectives: &Objectives, pressed: &Pressed) -> Vec<Judged> {
         timed.into_iter().filter_map(|(name, asked, ms)| asked.map(|asked| time(name, asked, ms))).collect();
     let c = &pressed.counted;
     let number = |name: &str, most: u64, n: u64| judged(name, most.to_string(), n.to_string(), n <= most);
-    all.push(number("lost", *lost, c.lost + c.pending + c.strangers));
+    let held = |n: u64| if pressed.by_books { format!("{n} (by the ledger's books)") } else { n.to_string() };
+    let missed = c.lost + c.pending + c.strangers;
+    all.push(judged("lost", lost.to_string(), held(missed), missed <= *lost));
     all.push(if *doubled_in_flight {
         let most = (*doubled).max(c.doubled_at_most);
-        judged("doubled", format!("{most} (in flight)"), c.doubled.to_string(), c.doubled <= most)
+        judged("doubled", format!("{most} (in flight)"), held(c.doubled), c.doubled <= most)
     } else {
-        number("doubled", *doubled, c.doubled)
+        judged("doubled", doubled.to_string(), held(c.doubled), c.doubled <= *doubled)
     });
-    all.push(number("doubled where the ledger knows of none", 0, c.doubled_unexplained));
+    // Of what the ledger does not know, only the journal can tell.
+    if !pressed.by_books {
+        all.push(number("doubled where the ledger knows of none", 0, c.doubled_unexplained));
+    }
     all.push(number("unreached", *unreached, c.expired + c.aborted + c.ambiguous + pressed.given_up()));
     let somebody = judged("somebody is reached", "-".to_owned(), c.accepted.to_string(), c.accepted > 0);
     all.push(somebody);
@@ -58,7 +66,8 @@ pub fn judge(objectives: &Objectives, pressed: &Pressed) -> Vec<Judged> {
     ));
     if let Some(most) = objectives.cpu_us_per_push {
         let us = pressed.cpu_us_per_push();
-        all.push(judged("cpu_us_per_push", format!("{most:.2}"), format!("{us:.2}"), us <= most && us > 0.0));
+        let measured = if us > 0.0 { format!("{us:.2}") } else { NOT_MEASURED.to_owned() };
+        all.push(judged("cpu_us_per_push", format!("{most:.2}"), measured, us <= most && us > 0.0));
     }
     all
 }
@@ -83,14 +92,18 @@ pub fn judge_growth(objectives: &Objectives, presses: &[Pressed]) -> Vec<Judged>
     let memory = objectives.memory_growth_percent.map(|most| {
         let (before, now) = (peak(earlier, |p| p.rss_bytes), peak(later, |p| p.rss_bytes));
         let grown = percent(before, now);
-        let holds = grown <= f64::from(most) && now > 0;
-        judged("memory_growth_percent", most.to_string(), format!("{grown:+.1}"), holds)
+        let is_measured = now > 0;
+        let measured = if is_measured { format!("{grown:+.1}") } else { NOT_MEASURED.to_owned() };
+        let holds = grown <= f64::from(most) && is_measured;
+        judged("memory_growth_percent", most.to_string(), measured, holds)
     });
     let files = objectives.open_files_growth.map(|most| {
         let (before, now) = (peak(earlier, |p| p.open_files), peak(later, |p| p.open_files));
         let grown = now.saturating_sub(before);
-        let holds = grown <= u64::from(most) && now > 0;
-        judged("open_files_growth", most.to_string(), grown.to_string(), holds)
+        let is_measured = now > 0;
+        let measured = if is_measured { grown.to_string() } else { NOT_MEASURED.to_owned() };
+        let holds = grown <= u64::from(most) && is_measured;
+        judged("open_files_growth", most.to_string(), measured, holds)
     });
     memory.into_iter().chain(files).collect()
 }
@@ -185,6 +198,19 @@ mod tests {
             broken(&Objectives { doubled: 1, ..Objectives::default() }, &lossy),
             ["lost", "the books add up"]
         );
+    }
+
+    #[test]
+    fn without_the_journal_the_books_are_what_there_is() {
+        let counted = Counted { doubled: 5, doubled_unexplained: 3, ..pressed().counted };
+        let pressed = Pressed { by_books: true, counted, ..pressed() };
+        let asked = Objectives { doubled: 5, cpu_us_per_push: Some(9.0), ..Objectives::default() };
+        assert_eq!(broken(&asked, &pressed), ["cpu_us_per_push"]);
+        let all = judge(&asked, &pressed);
+        let measured = |name: &str| all.iter().find(|j| j.objective == name).map(|j| j.measured.as_str());
+        assert_eq!(measured("lost"), Some("0 (by the ledger's books)"));
+        assert_eq!(measured("doubled"), Some("5 (by the ledger's books)"));
+        assert_eq!(measured("cpu_us_per_push"), Some("not measured"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub fn limits(pressed: &Pressed, cores: usize) -> Limits {
     let busy = (used / (seconds * cores.max(1) as f64)).min(1.0);
     let gateways_share = if used > 0.0 { pressed.gateway_cpu_seconds / used } else { 0.0 };
     let sentences = if pressed.happened.is_empty() {
-        sentences(&stages, busy, gateways_share)
+        sentences(&stages, (used > 0.0).then_some(busy), gateways_share)
     } else {
         vec![
             "Things were broken on purpose: the times show what that cost, and name no bottleneck."
@@ -67,7 +67,7 @@ pub fn limits(pressed: &Pressed, cores: usize) -> Limits {
     Limits { stages, busy, gateways_share, sentences }
 }
 
-fn sentences(stages: &[Stage], busy: f64, gateways_share: f64) -> Vec<String> {
+fn sentences(stages: &[Stage], busy: Option<f64>, gateways_share: f64) -> Vec<String> {
     let Some(first) = stages.first().filter(|stage| stage.mean_ms > 0) else {
         return vec!["Nothing took long enough to be called a bottleneck.".to_owned()];
     };
@@ -80,6 +80,10 @@ fn sentences(stages: &[Stage], busy: f64, gateways_share: f64) -> Vec<String> {
     if let Some(next) = stages.get(1).filter(|stage| stage.mean_ms > 0) {
         all.push(format!("Next: {}, {} ms.", next.name, next.mean_ms));
     }
+    let Some(busy) = busy else {
+        all.push("How busy the cores were was not measured.".to_owned());
+        return all;
+    };
     let percent = busy * 100.0;
     all.push(if busy >= SATURATED {
         format!(
@@ -142,6 +146,8 @@ mod tests {
         );
         assert!(found.sentences[2].contains("95 %"), "{:?}", found.sentences);
         assert!(limits(&pressed, 8).sentences[2].contains("not the limit"));
+        let unmeasured = Pressed { cpu_seconds: 0.0, gateway_cpu_seconds: 0.0, ..pressed };
+        assert!(limits(&unmeasured, 2).sentences[2].contains("was not measured"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Judged, Limits};
+use super::{Change, Judged, Limits, Served};
 
 /// A whole rehearsal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Rehearsal {
     pub machine: Machine,
     /// What answered: `validating`, `witness` or `sink`.
     pub gateways: String,
+    /// The services, where they ran already; nothing where `owl rehearse` started everything itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Served>,
     /// Each press.
     pub presses: Vec<Pressed>,
     /// Objectives over all presses.
@@ -58,6 +61,9 @@ pub struct Pressed {
     pub devices: u64,
     /// The outcomes.
     pub counted: Counted,
+    /// Nobody looked at the gateways' journal: lost and doubled are by the ledger's books.
+    #[serde(default)]
+    pub by_books: bool,
     /// Outcomes by gateway and name.
     pub by_outcome: BTreeMap<String, BTreeMap<String, u64>>,
     /// From the request to the receipt.
@@ -74,18 +80,18 @@ pub struct Pressed {
     pub late: Late,
     /// From the press to the end of the books.
     pub wall_ms: i64,
-    /// Processor time of ours from the press until everybody had an outcome, in seconds.
+    /// Processor time of ours from the press until everybody had an outcome, in seconds; 0 where it was not measured.
     pub cpu_seconds: f64,
     /// The same of the gateways.
     pub gateway_cpu_seconds: f64,
     /// Over so many milliseconds.
     #[serde(default)]
     pub sending_ms: i64,
-    /// Memory of ours after it, in bytes.
+    /// Memory of ours after it, in bytes; 0 where it was not measured.
     pub rss_bytes: u64,
     /// The most that it ever was.
     pub peak_rss_bytes: u64,
-    /// Open files and connections of ours after it.
+    /// Open files and connections of ours after it; 0 where they were not counted.
     pub open_files: u64,
     /// Making the snapshot took so long.
     pub build_ms: u64,

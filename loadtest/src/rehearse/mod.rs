@@ -8,6 +8,7 @@ mod page;
 mod plot;
 mod ready;
 mod scenario;
+mod served;
 mod span;
 
 pub use compare::{Change, compare};
@@ -19,4 +20,5 @@ pub use measured::{
 pub use page::page;
 pub use ready::{READY, ready};
 pub use scenario::{Audience, Campaign, Fault, Fleet, Objectives, Scenario, ScenarioError, What, When};
+pub use served::{Served, not_for_a_server};
 pub use span::Span;

@@ -37,15 +37,18 @@ pub fn page(r: &Rehearsal) -> String {
         out,
         "<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width'>\
          <title>Rehearsal: {name}</title><style>{STYLE}</style></head><body><h1>Rehearsal: {name}</h1><p>{}</p>{verdict}\
-         <p>{} cores of {}, {} GB, {}; owl {}. The gateways were stand-ins ({}), on the same machine: no phone was reached.</p>",
+         <p>{}{} cores of {}, {} GB, {}; owl {}. The gateways were stand-ins ({}){}: no phone was reached.</p>",
         escaped(&r.about),
+        if r.server.is_some() { "Pressed and measured from: " } else { "" },
         m.cores,
         escaped(&m.cpu),
         m.memory_bytes / 1_000_000_000,
         escaped(&m.kernel),
         escaped(&m.version),
         escaped(&r.gateways),
+        if r.server.is_some() { "" } else { ", on the same machine" },
     );
+    out.push_str(&r.server.as_ref().map(super::Served::paragraph).unwrap_or_default());
     out.push_str(&failed.unwrap_or_default());
     if !r.growth.is_empty() {
         out.push_str("<h2>Over all presses</h2>");
@@ -94,15 +97,15 @@ fn overview(out: &mut String, presses: &[Pressed]) {
         let holds = p.judged.iter().all(|judged| judged.holds);
         let _ = write!(
             out,
-            "<tr><td class=n>{number}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{:.2}<td class=n>{}<td class=n>{}<td>{}</tr>",
+            "<tr><td class=n>{number}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td>{}</tr>",
             count(p.users),
             ms(times.p50_ms),
             ms(times.p99_ms),
             ms(times.last_ms),
             count(p.pushes_per_s()),
-            p.cpu_us_per_push(),
-            p.rss_bytes / 1_000_000,
-            p.open_files,
+            measured(p.cpu_seconds > 0.0, || format!("{:.2}", p.cpu_us_per_push())),
+            measured(p.rss_bytes > 0, || (p.rss_bytes / 1_000_000).to_string()),
+            measured(p.open_files > 0, || p.open_files.to_string()),
             mark(holds)
         );
     }
@@ -179,16 +182,31 @@ fn steps(out: &mut String, p: &Pressed) {
     }
     let _ = write!(
         out,
-        "</table></div><p>Receipt after {} ms; {} pushes/s; {:.2} us of our CPU a push ({:.1} s; the gateways: {:.1} s); peak memory {} MB; snapshot built in {} ms, loaded in {} ms.</p>",
+        "</table></div><p>Receipt after {} ms; {} pushes/s; {}; {}; snapshot built in {} ms, loaded in {} ms.</p>",
         p.receipt_ms,
         count(p.pushes_per_s()),
-        p.cpu_us_per_push(),
-        p.cpu_seconds,
-        p.gateway_cpu_seconds,
-        p.peak_rss_bytes / 1_000_000,
+        cpu(p),
+        match p.peak_rss_bytes {
+            0 => "memory: not measured".to_owned(),
+            bytes => format!("peak memory {} MB", bytes / 1_000_000),
+        },
         p.build_ms,
         p.preload_ms
     );
+}
+
+fn cpu(p: &Pressed) -> String {
+    if p.cpu_seconds > 0.0 {
+        let (us, ours, gateways) = (p.cpu_us_per_push(), p.cpu_seconds, p.gateway_cpu_seconds);
+        format!("{us:.2} us of our CPU a push ({ours:.1} s; the gateways: {gateways:.1} s)")
+    } else {
+        "CPU: not measured".to_owned()
+    }
+}
+
+/// A figure in a table, if there is one.
+fn measured(is: bool, figure: impl FnOnce() -> String) -> String {
+    if is { figure() } else { "–".to_owned() }
 }
 
 fn outcomes(out: &mut String, p: &Pressed) {
@@ -207,9 +225,19 @@ fn outcomes(out: &mut String, p: &Pressed) {
             );
         }
     }
+    out.push_str("</table></div>");
+    if p.by_books {
+        let _ = write!(
+            out,
+            "<p>The gateways' journal was not looked at. By the ledger's books at most {} devices were accepted twice, and {} have no outcome.</p>",
+            count(c.doubled_at_most),
+            count(c.pending)
+        );
+        return;
+    }
     let _ = write!(
         out,
-        "</table></div><p>By the gateways' own journal {} devices were accepted, {} of them twice (the ledger says: at most {}); about {} devices ledger and journal differ.</p>",
+        "<p>By the gateways' own journal {} devices were accepted, {} of them twice (the ledger says: at most {}); about {} devices ledger and journal differ.</p>",
         count(c.seen),
         count(c.doubled),
         count(c.doubled_at_most),
@@ -286,7 +314,7 @@ fn ms(ms: Option<i64>) -> String {
 }
 
 /// A number as people read it: `4,000,000`.
-fn count(n: u64) -> String {
+pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
@@ -299,7 +327,7 @@ fn count(n: u64) -> String {
 }
 
 /// Text as it stands in HTML, in attributes too.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -330,7 +358,12 @@ mod tests {
         let all = Rehearsal {
             scenario: evil.clone(),
             about: evil.clone(),
-            text: evil,
+            text: evil.clone(),
+            server: Some(crate::rehearse::Served {
+                url: evil.clone(),
+                notes: vec![evil],
+                ..Default::default()
+            }),
             presses: vec![pressed; 2],
             ..Rehearsal::default()
         };

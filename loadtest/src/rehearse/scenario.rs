@@ -185,8 +185,8 @@ impl Scenario {
     /// With the line and what is wrong there; or with all settings that can't be.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
         let wrong = |e: toml::de::Error| {
-            let before = text.get(..e.span().map_or(0, |span| span.start)).unwrap_or_default();
-            ScenarioError::Text { line: before.matches('\n').count() + 1, why: e.message().to_owned() }
+            let line = line(text, e.span().map_or(0, |span| span.start));
+            ScenarioError::Text { line, why: e.message().to_owned() }
         };
         let mut scenario: Self = toml::from_str(text).map_err(wrong)?;
         if let Some(profile) = scenario.profile.take() {
@@ -281,6 +281,11 @@ impl Fault {
         changed.pause |= self.what == What::DeafGateways;
         changed.check().map(|()| changed)
     }
+}
+
+/// The line of a place in a text, from 1.
+pub(super) fn line(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }
 
 /// Settings with others put over them.

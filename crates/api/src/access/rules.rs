@@ -107,6 +107,7 @@ pub const RULES: &[Rule] = &[
     get("/v1/campaigns/{id}/snapshot", "read", ANY),
     get("/v1/campaigns/{id}/snapshot/shards/{shard}/batches/{batch}", "read_users", USERS),
     get("/v1/campaigns/{id}/dropped", "read_users", USERS),
+    get("/v1/campaigns/{id}/outcomes", "read_users", USERS),
     silent("POST", "/v1/campaigns/{id}/test", "test", TEST),
     get("/v1/campaigns/{id}/test/{test}", "read_users", USERS),
     get("/v1/testers", "read_users", USERS),

@@ -7,6 +7,7 @@ mod console;
 mod dropped;
 mod fleet;
 mod health;
+mod outcomes;
 mod report_csv;
 mod session;
 mod snapshot;
@@ -19,6 +20,7 @@ pub use console::ConsoleView;
 pub(crate) use dropped::DroppedQuery;
 pub(crate) use fleet::Trail;
 pub(crate) use health::Fine;
+pub(crate) use outcomes::OutcomesQuery;
 
 use crate::config::ApiConfig;
 use crate::lanes::{Lane, admit};
@@ -90,6 +92,7 @@ fn heavy() -> Routes {
         .route("/v1/campaigns/{id}/snapshot", get(snapshot::summary))
         .route("/v1/campaigns/{id}/snapshot/shards/{shard}/batches/{batch}", get(snapshot::batch))
         .route("/v1/campaigns/{id}/dropped", get(dropped::list))
+        .route("/v1/campaigns/{id}/outcomes", get(outcomes::list))
         .route("/v1/redrive", post(fleet::redrive))
         .route("/v1/audit", get(fleet::audit))
         .route("/v1/webhooks/{id}/deliveries", get(webhooks::deliveries))

@@ -71,6 +71,22 @@ async fn long_lists_of_dropped_users_come_whole_from_every_shard() {
 }
 
 #[tokio::test]
+async fn the_ledgers_word_on_every_device_is_streamed_by_batch() {
+    let api = start().await;
+    let id = with_snapshot(&api).await.id;
+    let reply = api.get(format!("/v1/campaigns/{id}/outcomes")).await;
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/x-ndjson")));
+    let lines: Vec<Value> = reply.text().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "a batch a line");
+    let device = json!({"token_hash": format!("{:016x}", token(3).hash()), "outcome": "unsent"});
+    assert_eq!(lines[1], json!({"shard": 0, "batch": 1, "doubled_at_most": 0, "devices": [device]}));
+    assert_eq!(api.get(format!("/v1/campaigns/{id}/outcomes?shard=0")).await.text(), reply.text());
+    assert_eq!(api.get(format!("/v1/campaigns/{id}/outcomes?shard=1")).await.problem().0, 404);
+    let draft = api.campaign(State::Draft);
+    assert_eq!(api.get(format!("/v1/campaigns/{draft}/outcomes")).await.problem().0, 404);
+}
+
+#[tokio::test]
 async fn receipts_say_why() {
     let api = start().await;
     let id = with_snapshot(&api).await.id;

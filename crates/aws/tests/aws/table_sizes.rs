@@ -75,6 +75,7 @@ fn worker() -> WorkerRow {
         links: vec![link("apns"), link("fcm")],
         payload_bytes_max: 1_240,
         rehearsal: false,
+        version: Some("0.1.0".to_owned()),
     }
 }
 

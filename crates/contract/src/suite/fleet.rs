@@ -45,6 +45,7 @@ pub(super) fn worker(n: u64, at: UnixMs) -> WorkerRow {
         }],
         payload_bytes_max: 240,
         rehearsal: true,
+        version: Some("0.1.0".to_owned()),
     }
 }
 

@@ -150,6 +150,7 @@ impl Stage {
                 links: vec![link],
                 payload_bytes_max: 100,
                 rehearsal: true,
+                version: None,
             };
             with(&mut row);
             self.parts.backend().fleet.beat(&row).await.unwrap();

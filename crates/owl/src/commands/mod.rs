@@ -16,9 +16,10 @@ use crate::{credentials, demo, output, rehearse, up};
 
 /// Runs a command. False is "done, and the answer is no".
 pub(crate) fn run(cli: Cli) -> anyhow::Result<bool> {
+    let server = cli.server();
     match cli.command {
         Command::Demo(args) => demo::run(&args, cli.json),
-        Command::Rehearse(args) => rehearse::run(&args, cli.json),
+        Command::Rehearse(args) => rehearse::run(&args, &server, cli.json),
         Command::Up(args) => up::run(&args, cli.json),
         Command::Gateways(args) => loadtest::gateways::run_blocking(*args).map(|()| true).map_err(Into::into),
         Command::Crowd => loadtest::crowd::run_blocking().map(|()| true).map_err(Into::into),

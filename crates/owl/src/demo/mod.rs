@@ -17,6 +17,7 @@ use crate::way::{Made, Say, Sent, Source, Way, verify};
 use anyhow::Context;
 use blast::Blast;
 use clap::Args;
+use common::fleet::Expected;
 use control::Report;
 use crowd::{Crowd, CrowdProcess};
 use std::path::PathBuf;
@@ -190,7 +191,7 @@ impl Demo<'_> {
         let campaign = self.way.create("demo", sent)?;
         let id = campaign.id.to_string();
         let campaign = self.way.upload(&id, source)?;
-        let preload_ms = self.way.arm(&id)?;
+        let preload_ms = self.way.arm(&id, Expected::default())?;
         let mut crowd = self.gather(&id, stage)?;
         let cpu = (stage.cpu_seconds(), self.gateway_cpu()?);
         let receipt_ms = self.press(&id, crowd.as_mut())?;

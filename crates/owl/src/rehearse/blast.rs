@@ -1,14 +1,13 @@
 //! While it sends: looks, and breaks what the scenario says.
 
-use super::stage::{LOOK, Room};
+use super::stage::Room;
+use super::standins::StandIns;
 use crate::output;
-use crate::way::interrupted;
 use anyhow::{Context, bail, ensure};
 use common::campaign::{Campaign, State};
 use control::{PressResult, Receipt, Status};
 use loadtest::gateways::Behaviour;
 use loadtest::rehearse::{Fault, Happened, Sample, What, When};
-use rustix::process::Signal;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,9 @@ use std::time::{Duration, Instant};
 const BLIND_AT_MOST: Duration = Duration::from_secs(60);
 /// After the deadline everything is settled within this.
 const SETTLES_WITHIN: Duration = Duration::from_secs(300);
+
+/// How often it is asked whether a phone could be reached by now: somebody may have started other workers.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What was seen.
 #[derive(Default)]
@@ -67,13 +69,14 @@ impl Room<'_> {
 impl Blast<'_, '_> {
     fn until_done(&mut self) -> anyhow::Result<()> {
         let bar = output::progress("sending", Some(self.devices));
+        let mut asked = Instant::now();
         let patience = self.room.scenario.campaign.deadline.0 + SETTLES_WITHIN;
         loop {
             let status = self.status()?;
             self.seen.samples.push(sample(&status));
             bar.set_position(status.so_far.settled().min(self.devices));
             self.seen.wall_ms = self.ms();
-            self.seen.used.push((self.seen.wall_ms, self.room.used()));
+            self.seen.used.push((self.seen.wall_ms, self.room.stage.used()));
             match status.campaign.state {
                 State::Done => break,
                 State::Sending => {}
@@ -84,9 +87,13 @@ impl Blast<'_, '_> {
                 "it is not done {} s after its deadline",
                 SETTLES_WITHIN.as_secs()
             );
+            if asked.elapsed() >= ASK_AGAIN {
+                self.room.stage.reaches_no_phone()?;
+                asked = Instant::now();
+            }
             self.mend()?;
             self.break_what_is_due(&status)?;
-            std::thread::sleep(LOOK);
+            std::thread::sleep(self.room.stage.look());
         }
         bar.finish_and_clear();
         Ok(())
@@ -99,7 +106,7 @@ impl Blast<'_, '_> {
             match self.room.way.client.get(&format!("/v1/campaigns/{}/status", self.id)) {
                 Ok(status) => return Ok(status),
                 Err(error) if began.elapsed() > BLIND_AT_MOST => return Err(error),
-                Err(_) => std::thread::sleep(LOOK),
+                Err(_) => std::thread::sleep(self.room.stage.look()),
             }
         }
     }
@@ -133,7 +140,8 @@ impl Blast<'_, '_> {
             .changes
             .iter()
             .fold(from, |from: Result<Behaviour, String>, (_, fault)| fault.changed(&from?));
-        self.room.set_gateways(&behaviour.map_err(anyhow::Error::msg)?)
+        let gateways = self.room.stage.gateways().context("nobody can reach the gateways to change them")?;
+        gateways.set(&behaviour.map_err(anyhow::Error::msg)?)
     }
 
     fn break_what_is_due(&mut self, status: &Status) -> anyhow::Result<()> {
@@ -141,8 +149,8 @@ impl Blast<'_, '_> {
             return Ok(());
         }
         // The live counters are a second old at times: what the gateways answered is known at once.
-        let said = self.room.gateways_say()?;
-        let answered = (said.accepted_devices + said.rejected_devices).max(status.so_far.settled());
+        let said = self.room.stage.gateways().map(StandIns::answered).transpose()?;
+        let answered = said.unwrap_or(0).max(status.so_far.settled());
         let (devices, elapsed) = (self.devices, self.pressed.elapsed());
         let is_due = |fault: &Fault| match fault.at {
             When::Percent(percent) => answered * 100 >= devices * u64::from(percent),
@@ -159,29 +167,11 @@ impl Blast<'_, '_> {
     }
 
     fn do_it(&mut self, fault: &Fault, answered: u64) -> anyhow::Result<()> {
-        let (apart, at) = (self.room.apart, output::count(answered));
+        let (stage, at) = (self.room.stage, output::count(answered));
         let lasts = fault.lasts.map_or(Duration::ZERO, |span| span.0);
         match fault.what {
-            What::Kill => {
-                self.note(format!("kill -9 of all roles, at {at} devices"));
-                let before = apart.pid();
-                apart.kill_and_start_again()?;
-                interrupted::started_again(before, apart.pid());
-                self.note("all roles are up again".to_owned());
-            }
-            What::Terminate => {
-                self.note(format!("SIGTERM to all roles, at {at} devices"));
-                let before = apart.pid();
-                apart.end_and_start_again()?;
-                interrupted::started_again(before, apart.pid());
-                self.note("all roles are up again".to_owned());
-            }
-            What::Freeze => {
-                self.note(format!("all roles hang, at {at} devices"));
-                apart.signal(Signal::STOP)?;
-                std::thread::sleep(lasts);
-                apart.signal(Signal::CONT)?;
-                self.note("all roles go on".to_owned());
+            What::Kill | What::Terminate | What::Freeze => {
+                stage.hurt(fault.what, lasts, &at, &mut |what| self.note(what))?;
             }
             What::Stop => self.stop(lasts, &at)?,
             What::PressAgain => self.press_again(&at)?,
@@ -221,7 +211,7 @@ impl Blast<'_, '_> {
             let status = self.status()?;
             match status.campaign.state {
                 State::Stopped => break status.campaign,
-                State::Stopping => std::thread::sleep(LOOK),
+                State::Stopping => std::thread::sleep(self.room.stage.look()),
                 other => bail!("the campaign was {other:?} before it could be stopped: take a smaller `at`"),
             }
         };

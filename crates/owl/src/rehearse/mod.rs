@@ -1,14 +1,22 @@
 //! `owl rehearse`: a full press with measurements, pass or fail, against gateways that cannot reach a phone.
 
 mod blast;
+mod embedded;
 mod figures;
+mod fleet;
+mod print;
+mod served;
 mod stage;
+mod standins;
 
-use crate::output::{self, count, outln};
-use crate::way::{Say, interrupted};
-use anyhow::{Context, anyhow};
+use crate::client::Client;
+use crate::output::{self, outln};
+use crate::way::{Made, Say, interrupted};
+use crate::{args, credentials};
+use anyhow::{Context, anyhow, ensure};
 use clap::Args;
-use loadtest::rehearse::{self as rehearsal, Judged, READY, Rehearsal, Scenario, Times};
+use loadtest::rehearse::{self as rehearsal, READY, Rehearsal, Scenario};
+use served::Server;
 use stage::Rehearsed;
 use std::path::{Path, PathBuf};
 
@@ -20,9 +28,12 @@ use std::path::{Path, PathBuf};
   owl rehearse --print bad-night > mine.toml  a scenario of your own begins with a ready one
   owl rehearse mine.toml --baseline rehearsals/mine-2026-02-01T20-14-03Z.json
   owl rehearse ramp --json | jq '.presses[] | {users, last: .steps.accepted.times.last_ms}'
+  owl rehearse mine.toml --server https://owl.example.com --gateways http://127.0.0.1:9000
+                                              services that run already, and the stand-ins that they send to
 
-Everything runs on this machine: all roles in one process, the stand-in gateways in another. docs/rehearsals.md says what a
-scenario can say, and how to read the page. Exit status: 0 all objectives hold, 1 one does not, 2 usage.")]
+Everything runs on this machine: all roles in one process, the stand-in gateways in another. With --server on the command line
+(OWL_SERVER alone does not do it) the services that run there are pressed instead, where every push worker says that its
+gateways are stand-ins. docs/rehearsals.md says what a scenario can say, and how to read the page. Exit status: 0 all objectives hold, 1 one does not, 2 usage.")]
 pub(crate) struct RehearseArgs {
     /// A ready scenario's name, or a file.
     #[arg(required_unless_present_any = ["list", "print"])]
@@ -33,6 +44,13 @@ pub(crate) struct RehearseArgs {
     /// Print a ready scenario, to change it.
     #[arg(long, value_name = "NAME")]
     print: Option<String>,
+    /// With --server: the admin listener of the stand-in gateways that the services send to, to set them and to read their journal;
+    /// once for each process of them.
+    #[arg(long, value_name = "URL")]
+    gateways: Vec<String>,
+    /// Print the made-up devices that the table behind --server has to hold, as CSV for `owl devices import`.
+    #[arg(long)]
+    print_devices: bool,
     /// Users instead of the scenario's; several are a ramp.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     users: Vec<u64>,
@@ -45,7 +63,7 @@ pub(crate) struct RehearseArgs {
 }
 
 /// Rehearses. False when an objective does not hold.
-pub(crate) fn run(args: &RehearseArgs, json: bool) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &RehearseArgs, server: &args::Server, json: bool) -> anyhow::Result<bool> {
     crate::logging::init(crate::logging::Form::Text, "warn");
     if args.list {
         return list(json);
@@ -57,11 +75,20 @@ pub(crate) fn run(args: &RehearseArgs, json: bool) -> anyhow::Result<bool> {
     let wanted = args.scenario.as_deref().unwrap_or_default();
     let (name, mut text) = text(wanted)?;
     let mut scenario = Scenario::parse(&text).map_err(|e| anyhow!("{wanted} is not a scenario: {e}"))?;
+    if server.typed {
+        let wrong = rehearsal::not_for_a_server(&text, !args.gateways.is_empty()).map_err(|e| anyhow!(e))?;
+        ensure!(wrong.is_empty(), "{wanted} can't be rehearsed with --server: {}", wrong.join("; "));
+    } else {
+        ensure!(args.gateways.is_empty(), "--gateways is for services that run already: say --server too");
+    }
     if !args.users.is_empty() {
         scenario.audience.users.clone_from(&args.users);
         let written = toml::to_string(&scenario).context("the scenario can't be written")?;
         Scenario::parse(&written).map_err(|e| anyhow!("--users: {e}"))?;
         text = format!("# with --users; every setting as it was\n{written}");
+    }
+    if args.print_devices {
+        return print_devices(&scenario);
     }
     let baseline = args.baseline.as_deref().map(read).transpose()?;
     // What can't be written is known before the minutes that it takes.
@@ -70,8 +97,13 @@ pub(crate) fn run(args: &RehearseArgs, json: bool) -> anyhow::Result<bool> {
     tempfile::tempfile_in(&args.out).with_context(no)?;
     interrupted::listen("nothing was written")?;
     let say = Say { quiet: json };
+    let server = server.typed.then(|| {
+        let token = credentials::find(server.token_file.as_deref(), &server.url)?;
+        Server::open(Client::new(&server.url, token), &args.gateways, &scenario, say)
+    });
+    let server = server.transpose()?;
     say.line(&format!("rehearsal: {name}. {}", scenario.about));
-    let mut done = Rehearsed { say, scenario: &scenario }.run()?;
+    let mut done = Rehearsed { say, scenario: &scenario, server: server.as_ref() }.run()?;
     (done.scenario, done.text) = (name, text);
     if let Some(baseline) = &baseline {
         done.compared = rehearsal::compare(baseline, &done);
@@ -84,11 +116,25 @@ pub(crate) fn run(args: &RehearseArgs, json: bool) -> anyhow::Result<bool> {
     if json {
         output::json(&done)?;
     } else {
-        print(&done);
+        print::print(&done);
     }
     let page = write(&done, &args.out)?;
     say.line(&format!("report      {}", page.display()));
     Ok(done.passed)
+}
+
+/// The devices of the largest audience, which has those of the others.
+fn print_devices(scenario: &Scenario) -> anyhow::Result<bool> {
+    let users = scenario.audience.users.iter().copied().max().unwrap_or(0);
+    let made = Made::apart(users, &scenario.audience);
+    let copied = std::io::copy(&mut made.devices_csv(), &mut std::io::stdout().lock());
+    match copied {
+        // A reader that has gone (`| head`) is no error.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write the devices")
+        }
+        _ => Ok(true),
+    }
 }
 
 fn list(json: bool) -> anyhow::Result<bool> {
@@ -145,65 +191,6 @@ fn write(done: &Rehearsal, out: &Path) -> anyhow::Result<PathBuf> {
     std::fs::write(&page, rehearsal::page(done)).with_context(|| fail(&page))?;
     std::fs::write(&figures, serde_json::to_vec_pretty(done)?).with_context(|| fail(&figures))?;
     Ok(page)
-}
-
-/// For people.
-fn print(done: &Rehearsal) {
-    for (number, p) in (1..).zip(&done.presses) {
-        let t = &p.steps.accepted.times;
-        outln!();
-        outln!(
-            "press {number:<5} {} users, {} devices: half {}, 99 % {}, last {}; {} pushes/s, {:.2} us of our CPU each",
-            count(p.users),
-            count(p.devices),
-            ms(t.p50_ms),
-            ms(t.p99_ms),
-            ms(t.last_ms),
-            count(p.pushes_per_s()),
-            p.cpu_us_per_push()
-        );
-        for (name, passed) in p.steps.all() {
-            let Times { first_ms, p50_ms, last_ms, .. } = passed.times;
-            outln!(
-                "            {name:18} first {:>9}, half {:>9}, last {:>9}",
-                ms(first_ms),
-                ms(p50_ms),
-                ms(last_ms)
-            );
-        }
-        for sentence in &p.limits.sentences {
-            outln!("            {sentence}");
-        }
-        p.judged.iter().for_each(judged);
-    }
-    done.growth.iter().for_each(judged);
-    if !done.compared.is_empty() {
-        outln!();
-    }
-    for change in &done.compared {
-        let percent = change.percent().map_or_else(|| "new".to_owned(), |p| format!("{p:+.0} %"));
-        let (users, figure) = (count(change.users), &change.figure);
-        outln!(
-            "baseline    {users} users, {figure}: {:.2}, now {:.2} ({percent})",
-            change.before,
-            change.now
-        );
-    }
-    outln!();
-    match (&done.failed, done.passed) {
-        (Some(why), _) => outln!("FAILED      it could not go on to its end: {why}"),
-        (None, true) => outln!("PASSED      all objectives hold"),
-        (None, false) => outln!("FAILED      an objective does not hold"),
-    }
-}
-
-fn judged(j: &Judged) {
-    let verdict = if j.holds { "holds" } else { "DOES NOT HOLD" };
-    outln!("objective   {}: at most {}, measured {}: {verdict}", j.objective, j.at_most, j.measured);
-}
-
-fn ms(ms: Option<i64>) -> String {
-    ms.map_or_else(|| "never".to_owned(), |ms| format!("{} ms", count(ms.unsigned_abs())))
 }
 
 /// Nothing was pressed.

@@ -13,6 +13,8 @@ const WHOLE: u64 = 1_000;
 const OPTED_OUT_EVERY: u64 = 100;
 /// One in so many is added as an unknown id, and as a duplicate line.
 const ODD_LINE_EVERY: u64 = 200;
+/// Beyond every user's number.
+const FAR: u64 = 1 << 40;
 const LOCALES: [&str; 6] = ["en", "pt-BR", "de", "ja", "es-MX", "en-GB"];
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -26,6 +28,10 @@ pub(crate) struct Made {
 /// Who has what, in thousandths and parts.
 #[derive(Debug)]
 struct Mix {
+    /// What all users' ids begin with, and what their tokens are made from besides their number.
+    name: String,
+    /// Numbers of those who opted out begin here.
+    opted_out_from: u64,
     apple: u64,
     devices: u64,
     /// Each as often as it has parts.
@@ -33,16 +39,35 @@ struct Mix {
 }
 
 impl Mix {
-    fn of(audience: &Audience) -> Self {
+    fn of(users: u64, audience: &Audience) -> Self {
         let thousandths = |share: f64| (share * WHOLE as f64).round() as u64;
         let each = |(locale, parts): (&String, &u32)| vec![locale.clone(); *parts as usize];
         let said: Vec<String> = audience.locales.iter().flat_map(each).collect();
         let locales = if said.is_empty() { LOCALES.map(str::to_owned).to_vec() } else { said };
         Self {
+            name: String::new(),
+            opted_out_from: users,
             apple: thousandths(audience.apple_share),
             devices: thousandths(audience.devices_per_user),
             locales,
         }
+    }
+
+    /// Users that no other mix has, nor anybody real: a table that is not ours alone holds them all.
+    fn apart(self) -> Self {
+        let mix = format!("{} {} {:?}", self.apple, self.devices, self.locales);
+        let tag = blake3::hash(mix.as_bytes()).to_hex();
+        let name = format!("rehearsal-{}-", tag.get(..8).unwrap_or_default());
+        // Whatever the size: a token must not be one user's in a small audience and another's in a large one.
+        Self { name, opted_out_from: FAR, ..self }
+    }
+
+    fn user(&self, i: u64) -> String {
+        format!("{}user{i:07}", self.name)
+    }
+
+    fn opted_out(&self, i: u64) -> String {
+        format!("{}optout{i}", self.name)
     }
 
     fn devices_of(&self, user: u64) -> u64 {
@@ -68,7 +93,22 @@ fn part_of(n: u64, thousandths: u64) -> u64 {
 impl Made {
     /// So many users, mixed as the audience says.
     pub(crate) fn new(users: u64, audience: &Audience) -> Self {
-        Self { users, mix: Arc::new(Mix::of(audience)) }
+        Self { users, mix: Arc::new(Mix::of(users, audience)) }
+    }
+
+    /// The same for a device table that others use too: ids and tokens of its own for each mix, the same for each size.
+    pub(crate) fn apart(users: u64, audience: &Audience) -> Self {
+        Self { users, mix: Arc::new(Mix::of(users, audience).apart()) }
+    }
+
+    /// Users that end up in the snapshot.
+    pub(crate) fn users(&self) -> u64 {
+        self.users
+    }
+
+    /// Their devices.
+    pub(crate) fn devices(&self) -> u64 {
+        (self.users * self.mix.devices).div_ceil(WHOLE)
     }
 
     fn opted_out(&self) -> u64 {
@@ -82,18 +122,18 @@ impl Made {
     /// The devices as a CSV file.
     pub(crate) fn devices_csv(&self) -> impl Read + use<> {
         let header = b"user_id,platform,token,locale,opted_out,registered_at\n".to_vec();
-        let (mix, first_out) = (Arc::clone(&self.mix), self.users);
+        let mix = Arc::clone(&self.mix);
         let users = (0..self.users).map(move |i| {
             let mut out = Vec::new();
             for d in 0..mix.devices_of(i) {
-                mix.device_line(&mut out, &user(i), i, d, false);
+                mix.device_line(&mut out, &mix.user(i), i, d, false);
             }
             out
         });
         let mix = Arc::clone(&self.mix);
         let opted_out = (0..self.opted_out()).map(move |i| {
             let mut out = Vec::new();
-            mix.device_line(&mut out, &format!("optout{i}"), first_out + i, 0, true);
+            mix.device_line(&mut out, &mix.opted_out(i), mix.opted_out_from + i, 0, true);
             out
         });
         Lines::new(std::iter::once(header).chain(users).chain(opted_out))
@@ -103,22 +143,22 @@ impl Made {
     pub(crate) fn audience_csv(&self) -> impl Read + use<> {
         let all = self.users;
         let line = |id: String| format!("{id}\n").into_bytes();
+        let mix = || Arc::clone(&self.mix);
         let header = std::iter::once(b"user_id\n".to_vec());
-        let users = (0..self.users).map(move |i| line(user(i)));
-        let opted_out = (0..self.opted_out()).map(move |i| line(format!("optout{i}")));
-        let unknown = (0..self.odd()).map(move |i| line(format!("nobody{i}")));
-        let twice = (0..self.odd()).map(move |i| line(user(i * 7 % all)));
+        let (one, other, third, fourth) = (mix(), mix(), mix(), mix());
+        let users = (0..self.users).map(move |i| line(one.user(i)));
+        let opted_out = (0..self.opted_out()).map(move |i| line(other.opted_out(i)));
+        let unknown = (0..self.odd()).map(move |i| line(format!("{}nobody{i}", third.name)));
+        let twice = (0..self.odd()).map(move |i| line(fourth.user(i * 7 % all)));
         Lines::new(header.chain(users).chain(opted_out).chain(unknown).chain(twice))
     }
 }
 
-fn user(i: u64) -> String {
-    format!("user{i:07}")
-}
-
 impl Mix {
     fn device_line(&self, out: &mut Vec<u8>, user: &str, i: u64, d: u64, opted_out: bool) {
-        let mut seed = blake3::Hasher::new().update(&i.to_le_bytes()).update(&d.to_le_bytes()).finalize_xof();
+        let mut seed = blake3::Hasher::new();
+        let seed = seed.update(self.name.as_bytes()).update(&i.to_le_bytes()).update(&d.to_le_bytes());
+        let mut seed = seed.finalize_xof();
         let (platform, token) = if self.is_apples(i, d) {
             let mut bytes = [0; 32];
             seed.fill(&mut bytes);
@@ -188,6 +228,28 @@ mod tests {
         assert!(devices.lines().nth(2).unwrap().starts_with("user0000000,fcm,"), "{devices}");
         let count = |what: &str| devices.matches(what).count();
         assert_eq!((count(",apns,"), count(",fcm,"), count(",ja,")), (213, 211, 67));
+    }
+
+    #[test]
+    fn in_a_shared_table_every_size_has_the_same_users_and_every_mix_has_its_own() {
+        let lines = |users, audience: &Audience| {
+            let mut text = String::new();
+            let made = Made::apart(users, audience);
+            made.devices_csv().read_to_string(&mut text).unwrap();
+            assert_eq!(text.matches(",false,").count() as u64, made.devices());
+            text.lines().skip(1).map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+        };
+        let token = |line: &String| line.split(',').nth(2).unwrap().to_owned();
+        let tokens = |lines: &std::collections::BTreeSet<String>| {
+            lines.iter().map(token).collect::<std::collections::BTreeSet<_>>()
+        };
+        let usual = Audience::default();
+        let (small, large) = (lines(200, &usual), lines(1_000, &usual));
+        assert!(small.is_subset(&large) && tokens(&large).len() == large.len());
+        let other = lines(200, &Audience { apple_share: 0.4, ..usual });
+        assert!(tokens(&other).is_disjoint(&tokens(&large)));
+        let user = |line: &String| line.split(',').next().unwrap().to_owned();
+        assert!(small.iter().map(user).all(|user| user.starts_with("rehearsal-")));
     }
 
     #[test]

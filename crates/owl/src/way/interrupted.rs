@@ -10,6 +10,14 @@ use tokio::signal::unix::{SignalKind, signal};
 /// What has to be put away.
 static OPEN: Mutex<Option<(PathBuf, Vec<u32>)>> = Mutex::new(None);
 
+/// What is said of services that run elsewhere, instead of that nothing runs.
+static ELSEWHERE: Mutex<Option<String>> = Mutex::new(None);
+
+/// What goes on elsewhere when this is interrupted.
+pub(crate) fn elsewhere(goes_on: String) {
+    *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = Some(goes_on);
+}
+
 fn open() -> MutexGuard<'static, Option<(PathBuf, Vec<u32>)>> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -78,7 +86,10 @@ pub(crate) fn listen(more: &'static str) -> anyhow::Result<()> {
             }
         });
         let dir = end_processes();
-        eprintln!("owl: interrupted; nothing is left running, and {more}");
+        match ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {
+            None => eprintln!("owl: interrupted; nothing is left running, and {more}"),
+            Some(goes_on) => eprintln!("owl: interrupted; {more}. {goes_on}"),
+        }
         leave(dir.as_deref());
     })?;
     Ok(())

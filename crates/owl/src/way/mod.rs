@@ -16,6 +16,7 @@ use crate::output::{self, outln};
 use anyhow::{Context, bail};
 use common::campaign::{Campaign, State};
 use common::content::{Content, Text};
+use common::fleet::Expected;
 use control::{ArmRequest, Preflight, Receipt, Report};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -129,8 +130,8 @@ impl Way<'_> {
     }
 
     /// Arms, and answers how long the slowest worker took to load the snapshot.
-    pub(crate) fn arm(&self, id: &str) -> anyhow::Result<u64> {
-        let request = ArmRequest { wait_ms: 120_000, ..ArmRequest::default() };
+    pub(crate) fn arm(&self, id: &str, expect: Expected) -> anyhow::Result<u64> {
+        let request = ArmRequest { wait_ms: 120_000, expect, ..ArmRequest::default() };
         let _: Campaign = self.client.post(&format!("/v1/campaigns/{id}/arm"), &json!(request))?;
         let checks: Preflight = self.client.get(&format!("/v1/campaigns/{id}/preflight"))?;
         let green = checks.checks.iter().filter(|c| c.light == control::Light::Green).count();

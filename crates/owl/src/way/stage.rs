@@ -92,6 +92,11 @@ impl Apart {
         Ok(Self { child, url, config, stand_ins, flags, token, ended_cpu_seconds, ended_peak_rss_bytes })
     }
 
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.borrow().id()
@@ -152,7 +157,7 @@ impl Apart {
     }
 
     /// Kills it for good; what it left is all there is.
-    fn into_running(self) -> anyhow::Result<Running> {
+    pub(crate) fn into_running(self) -> anyhow::Result<Running> {
         end(&mut self.child.borrow_mut());
         up::start(&self.config)
     }

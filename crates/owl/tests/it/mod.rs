@@ -8,6 +8,7 @@ mod night;
 mod once;
 mod predict;
 mod rehearse;
+mod rehearse_server;
 mod report;
 mod runbook;
 mod support;

@@ -9,7 +9,7 @@ fn rehearse(out: &Path, args: &[&str]) -> Output {
     owl().args(["rehearse", "--json", "--out"]).arg(out).args(args).output().unwrap()
 }
 
-fn figures(out: &Output) -> Value {
+pub(super) fn figures(out: &Output) -> Value {
     let text = String::from_utf8_lossy(&out.stdout);
     serde_json::from_str(text.lines().last().unwrap_or_default())
         .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out.stderr)))
@@ -26,7 +26,7 @@ fn unhurried(dir: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn file(dir: &Path, kind: &str) -> std::path::PathBuf {
+pub(super) fn file(dir: &Path, kind: &str) -> std::path::PathBuf {
     let all = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     all.into_iter().find(|path| path.extension().is_some_and(|e| e == kind)).unwrap()
 }

@@ -206,6 +206,11 @@ impl Stage {
         Journal::parse(&body, start.trim().parse().unwrap()).unwrap()
     }
 
+    /// How the gateways behave.
+    pub(super) fn behaviour(&self) -> Value {
+        serde_json::from_slice(&http_get(&self.info.admin, "/v1/behaviour").1).unwrap()
+    }
+
     pub(super) fn accepted(&self) -> u64 {
         self.summary().accepted_devices
     }

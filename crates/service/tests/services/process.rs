@@ -14,7 +14,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) const END_WITHIN: Duration = Duration::from_secs(25);
 
 /// Builds what [`binary`] looks for.
-const BUILD: &str = "cargo build -p api -p interim-worker -p push-worker --bins \
+const BUILD: &str = "cargo build -p api -p interim-worker -p push-worker -p owl --bins \
                      --features api/aws,interim-worker/aws,push-worker/aws";
 
 /// A binary beside this test's own.

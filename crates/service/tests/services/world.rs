@@ -105,6 +105,16 @@ impl World {
         self.runtime.block_on(AdminClient::new(&self.gateways.info.admin).journal()).unwrap()
     }
 
+    /// The gateways' admin listener.
+    pub(super) fn admin(&self) -> String {
+        self.gateways.info.admin.clone()
+    }
+
+    /// A place for a file, that goes with this.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     pub(super) fn accepted(&self) -> u64 {
         let summary = AdminClient::new(&self.gateways.info.admin);
         self.runtime.block_on(summary.summary()).unwrap().accepted_devices

@@ -184,6 +184,7 @@ labels! {
         Snapshot = "/v1/campaigns/{id}/snapshot",
         Batch = "/v1/campaigns/{id}/snapshot/shards/{shard}/batches/{batch}",
         Dropped = "/v1/campaigns/{id}/dropped",
+        Outcomes = "/v1/campaigns/{id}/outcomes",
         Test = "/v1/campaigns/{id}/test",
         TestReport = "/v1/campaigns/{id}/test/{test}",
         TesterLists = "/v1/testers",

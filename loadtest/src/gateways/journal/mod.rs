@@ -114,6 +114,21 @@ impl JournalEntry {
         record
     }
 
+    /// The same, in a journal that began so much earlier.
+    fn later(self, ms: u32) -> Self {
+        Self { first_ms: self.first_ms.saturating_add(ms), last_ms: self.last_ms.saturating_add(ms), ..self }
+    }
+
+    /// Adds what another gateway says of the same device.
+    fn add(&mut self, other: &Self) {
+        self.accepted = self.accepted.saturating_add(other.accepted);
+        self.rejected = self.rejected.saturating_add(other.rejected);
+        self.retryable = self.retryable.saturating_add(other.retryable);
+        self.unanswered = self.unanswered.saturating_add(other.unanswered);
+        self.first_ms = self.first_ms.min(other.first_ms);
+        self.last_ms = self.last_ms.max(other.last_ms);
+    }
+
     /// Reads one record; its platform if that is unknown.
     fn from_record(record: &[u8; RECORD_BYTES]) -> Result<Self, u8> {
         let [
@@ -179,6 +194,40 @@ impl Journal {
         Ok(Self { start_unix_ms, entries })
     }
 
+    /// The journals of several gateways, as if one had kept it: what each says of a device is added up.
+    #[must_use]
+    pub fn together(journals: Vec<Self>) -> Self {
+        let start_unix_ms = journals.iter().map(|journal| journal.start_unix_ms).min().unwrap_or_default();
+        let mut entries = Vec::with_capacity(journals.iter().map(|journal| journal.entries.len()).sum());
+        for journal in journals {
+            let later = u32::try_from(journal.start_unix_ms - start_unix_ms).unwrap_or(u32::MAX);
+            entries.extend(journal.entries.into_iter().map(|entry| entry.later(later)));
+        }
+        entries.sort_unstable_by_key(|entry| (entry.hash, entry.platform));
+        entries.dedup_by(|next, kept| {
+            let same = (next.hash, next.platform) == (kept.hash, kept.platform);
+            if same {
+                kept.add(next);
+            }
+            same
+        });
+        Self { start_unix_ms, entries }
+    }
+
+    /// What it says of all devices: how many there are, accepted, accepted twice, and refused.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let count = |is: fn(&JournalEntry) -> bool| self.entries.iter().filter(|e| is(e)).count() as u64;
+        Summary {
+            devices: self.entries.len() as u64,
+            accepted_devices: count(|entry| entry.accepted > 0),
+            duplicates: count(|entry| entry.accepted > 1),
+            rejected_devices: count(|entry| entry.rejected > 0),
+            start_unix_ms: self.start_unix_ms,
+            ..Summary::default()
+        }
+    }
+
     /// The entry of the device whose token has this hash.
     #[must_use]
     pub fn lookup(&self, hash: u64) -> Option<&JournalEntry> {
@@ -225,6 +274,21 @@ mod tests {
         assert_eq!(journal.lookup(7), Some(&written[1]));
         assert_eq!(journal.lookup(u64::MAX), Some(&written[0]));
         assert_eq!(journal.lookup(8), None);
+    }
+
+    #[test]
+    fn what_two_gateways_accepted_was_accepted_twice() {
+        let of = |start, entries: &[JournalEntry]| {
+            let stream: Vec<u8> = entries.iter().flat_map(JournalEntry::to_record).collect();
+            Journal::parse(&stream, start).expect("a whole journal")
+        };
+        let once = |hash| JournalEntry { rejected: 0, ..entry(hash, Platform::Apns) };
+        let both = Journal::together(vec![of(40, &[once(1), once(2)]), of(30, &[once(2), once(3)])]);
+        assert_eq!((both.start_unix_ms, both.entries().len()), (30, 3));
+        let twice = both.lookup(2).expect("a device of both");
+        assert_eq!((twice.accepted, twice.retryable, twice.first_ms, twice.last_ms), (2, 6, 5, 16));
+        let summary = both.summary();
+        assert_eq!((summary.accepted_devices, summary.duplicates, summary.rejected_devices), (3, 1, 0));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::apidoc::operation::{Header, Operation, on};
 use crate::problem::Code;
-use crate::routes::{DroppedQuery, Limit, ReportQuery};
+use crate::routes::{DroppedQuery, Limit, OutcomesQuery, ReportQuery};
 use crate::views::{
     BatchView, CampaignList, CampaignPatch, CloneRequest, NewCampaign, PreviewList, SnapshotView, Uploaded,
 };
@@ -97,6 +97,14 @@ fn reading() -> Vec<Operation> {
                 "As NDJSON, shard by shard: `{\"line\": 17, \"user\": \"nobody\", \"reason\": \"unknown\"}`.",
             )
             .query::<DroppedQuery>()
+            .media("application/x-ndjson", "One JSON object a line."),
+        on("list_outcomes", "GET", "/v1/campaigns/{id}/outcomes", "What the ledger says of every device")
+            .about(
+                "As NDJSON, a batch a line, shard by shard: `{\"shard\": 3, \"batch\": 7, \"doubled_at_most\": 0, \"devices\": \
+[{\"token_hash\": \"00c0ffee00c0ffee\", \"outcome\": \"accepted\"}]}`. Device tokens appear as hashes only. While it is sent, \
+what has no outcome as yet is `unsent`.",
+            )
+            .query::<OutcomesQuery>()
             .media("application/x-ndjson", "One JSON object a line."),
         on("read_report", "GET", "/v1/campaigns/{id}/report", "The books, from the ledger")
             .query::<ReportQuery>()

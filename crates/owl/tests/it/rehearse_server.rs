@@ -1,0 +1,166 @@
+//! `owl rehearse --server`: against an `owl up` that runs already, and its stand-ins.
+
+use super::rehearse::{figures, file};
+use super::support::{Process, Stage, owl, wait_until};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn rehearse(mut program: Command, server: &str, dir: &Path, args: &[&str]) -> Output {
+    program.args(["rehearse", "--json", "--server", server, "--out"]).arg(dir).args(args).output().unwrap()
+}
+
+/// Gateways, and an `owl up` whose push worker has said that it sends to them.
+fn stage(flags: &[&str]) -> Stage {
+    let stage = Stage::new(flags);
+    wait_until("a push worker", || {
+        let fleet = stage.good(&["fleet", "status"]);
+        fleet["workers"].as_array().unwrap().iter().any(|w| w["role"] == "push" && w["rehearsal"] == true)
+    });
+    stage
+}
+
+fn said(out: &Output) -> String {
+    String::from_utf8_lossy(&out.stderr).into_owned()
+}
+
+#[test]
+fn services_that_run_are_pressed_and_held_against_their_stand_ins() {
+    let stage = stage(&["--round-trip-ms", "7"]);
+    let scenario = stage.file(
+        "night.toml",
+        "about = 'small, elsewhere'
+         audience.users = 30_000
+         gateways = { round_trip_ms = 400, dead_share = 0.02 }
+         campaign.presses = 2
+         fault = [
+             { at = '5%', do = 'press-again' },
+             { at = '10%', do = 'stop', for = '100ms' },
+             { at = '20%', do = 'gateways', set = { unavailable_share = 0.2 }, for = '300ms' },
+         ]
+         objectives = { unreached = 3_000 }",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let args = [scenario.to_str().unwrap(), "--gateways", &stage.info.admin];
+    let out = rehearse(owl(), &stage.server(), dir.path(), &args);
+    let figures = figures(&out);
+    assert_eq!(out.status.code(), Some(0), "{}\n{figures}", said(&out));
+    let presses = figures["presses"].as_array().unwrap();
+    assert_eq!((figures["passed"].as_bool(), presses.len()), (Some(true), 2));
+    let counted = &presses[1]["counted"];
+    assert!(counted["seen"].as_u64().unwrap() > 25_000, "the journal was read: {counted}");
+    let happened = presses[1]["happened"].to_string();
+    assert!(happened.contains("already pressed") && happened.contains("resumed"), "{happened}");
+    let server = &figures["server"];
+    assert_eq!((&server["url"], &server["push_workers"]), (&Value::from(stage.server()), &Value::from(1)));
+    assert_eq!(server["versions"][env!("CARGO_PKG_VERSION")], 2);
+    let page = std::fs::read_to_string(file(dir.path(), "html")).unwrap();
+    assert!(page.contains("Against services that ran already") && page.contains("CPU: not measured"));
+    // The stand-ins were only borrowed.
+    assert_eq!(stage.behaviour()["round_trip_ms"], 7);
+}
+
+#[test]
+fn without_the_journal_it_is_judged_by_the_books_and_says_so() {
+    let stage = stage(&[]);
+    let scenario = stage.file(
+        "books.toml",
+        "about = 'x'\naudience.users = 1_000\ngateways.dead_share = 0.5\nobjectives.cpu_us_per_push = 50.0\n",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let out = rehearse(owl(), &stage.server(), dir.path(), &[scenario.to_str().unwrap()]);
+    let figures = figures(&out);
+    assert_eq!(out.status.code(), Some(1), "{figures}");
+    let press = &figures["presses"][0];
+    let broken: Vec<_> = press["judged"].as_array().unwrap().iter().filter(|j| j["holds"] == false).collect();
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert_eq!(
+        (&broken[0]["objective"], &broken[0]["measured"]),
+        (&"cpu_us_per_push".into(), &"not measured".into())
+    );
+    assert_eq!((&press["by_books"], &press["counted"]["accepted"]), (&true.into(), &1_050.into()));
+    let notes = figures["server"]["notes"].to_string();
+    assert!(notes.contains("journal was not looked at") && notes.contains("was not set"), "{notes}");
+}
+
+#[test]
+fn where_a_phone_might_be_reached_nothing_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    // No gateways at all: nobody says that they are stand-ins.
+    let mut up = owl();
+    up.args(["--json", "up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data);
+    let up = Process::start(&mut up);
+    let server = up.first["listening"].as_str().unwrap();
+    let ask = |args: &[&str]| -> Value {
+        let out = owl().args(["--json", "--server", server]).args(args).output().unwrap();
+        serde_json::from_slice(&out.stdout).unwrap()
+    };
+    wait_until("a push worker", || ask(&["fleet", "status"])["workers"].to_string().contains("push"));
+    let out = rehearse(owl(), server, dir.path(), &["smoke", "--users", "100"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(
+        said(&out).contains("1 of 1 push workers") && said(&out).contains("\"rehearsal\""),
+        "{}",
+        said(&out)
+    );
+    assert_eq!(ask(&["devices", "count"])["users"], 0);
+    assert_eq!(ask(&["campaign", "list"])["campaigns"].as_array().map(Vec::len), Some(0));
+    assert!(file_names(dir.path()).iter().all(|name| name == "data"), "no page of what was not rehearsed");
+}
+
+fn file_names(dir: &Path) -> Vec<String> {
+    let all = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+    all.map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn what_needs_a_process_of_its_own_is_refused_with_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kill.toml");
+    std::fs::write(&path, "about = 'x'\n[fleet]\nlanes = 1\n[[fault]]\nat = '1%'\ndo = 'kill'\n").unwrap();
+    // Nobody is asked: there is nobody.
+    let refused = |args: &[&str]| {
+        let out = rehearse(owl(), "http://127.0.0.1:9", dir.path(), args);
+        assert_eq!(out.status.code(), Some(1), "{args:?}");
+        said(&out)
+    };
+    let text = refused(&[path.to_str().unwrap()]);
+    assert!(text.contains("line 3: fleet.lanes") && text.contains("line 6: fault 1 (`kill`)"), "{text}");
+    let text = refused(&["smoke", "--gateways", "https://x/y"]);
+    assert!(text.contains("`https://x/y` is not the address of an admin listener"), "{text}");
+    let here = owl().args(["rehearse", "smoke", "--gateways", "http://127.0.0.1:9"]).output().unwrap();
+    assert!(said(&here).contains("say --server too"), "{}", said(&here));
+}
+
+/// A load-tester has silent campaigns, and devices that somebody else imported.
+#[test]
+fn a_load_tester_rehearses_with_devices_that_somebody_imported() {
+    let stage = stage(&[]);
+    let made = stage.good(&["token", "create", "--name", "nightly", "--role", "load-tester"]);
+    let tester = || {
+        let mut program = owl();
+        program.env("OWL_TOKEN", made["token"].as_str().unwrap());
+        program
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let args = [args, &["--gateways", &stage.info.admin]].concat();
+        rehearse(tester(), &stage.server(), dir.path(), &args)
+    };
+    let shows = stage.file("shows.toml", "about = 'x'\naudience.users = 300\n");
+    let out = run(&[shows.to_str().unwrap()]);
+    assert!(said(&out).contains("silent = true"), "{}", said(&out));
+    let silent = stage.file("silent.toml", "about = 'x'\naudience.users = 300\ncampaign.silent = true\n");
+    let silent = silent.to_str().unwrap();
+    let out = run(&[silent]);
+    assert_eq!(out.status.code(), Some(1));
+    let failed = figures(&out)["failed"].to_string();
+    assert!(failed.contains("--print-devices"), "{failed}");
+    let devices = owl().args(["rehearse", silent, "--print-devices"]).output().unwrap();
+    let csv = stage.file("devices.csv", devices.stdout);
+    stage.good(&["devices", "import", csv.to_str().unwrap()]);
+    let out = run(&[silent]);
+    assert_eq!(out.status.code(), Some(0), "{}", said(&out));
+    assert_eq!(figures(&out)["presses"][0]["counted"]["seen"], 315);
+}
