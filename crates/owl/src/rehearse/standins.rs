@@ -41,7 +41,7 @@ impl StandIns {
     /// What answers there; refuses those that keep no journal.
     pub(super) fn mode(&self) -> anyhow::Result<String> {
         let infos: Vec<GatewayInfo> =
-            self.each(ANSWERS_WITHIN, async |admin| admin.get_json("/v1/info").await)?;
+            self.each(ANSWERS_WITHIN, &async |admin| admin.get_json("/v1/info").await)?;
         if let Some(((address, _), _)) =
             self.all.iter().zip(&infos).find(|(_, info)| info.mode == ServerKind::Sink)
         {
@@ -56,7 +56,7 @@ impl StandIns {
 
     /// How they behave.
     pub(super) fn behaviours(&self) -> anyhow::Result<Vec<Behaviour>> {
-        self.each(ANSWERS_WITHIN, async |admin| admin.behaviour().await)
+        self.each(ANSWERS_WITHIN, &async |admin| admin.behaviour().await)
     }
 
     /// Has each behave as it did.
@@ -69,23 +69,23 @@ impl StandIns {
 
     /// Has all behave in this way.
     pub(super) fn set(&self, behaviour: &Behaviour) -> anyhow::Result<()> {
-        self.each(ANSWERS_WITHIN, async |admin| admin.set_behaviour(behaviour).await).map(drop)
+        self.each(ANSWERS_WITHIN, &async |admin| admin.set_behaviour(behaviour).await).map(drop)
     }
 
     /// Forgets what was sent to them.
     pub(super) fn reset(&self) -> anyhow::Result<()> {
-        self.each(ANSWERS_WITHIN, async |admin| admin.reset().await).map(drop)
+        self.each(ANSWERS_WITHIN, &async |admin| admin.reset().await).map(drop)
     }
 
     /// How many devices have an answer so far. Of several stand-ins: at least so many answers.
     pub(super) fn answered(&self) -> anyhow::Result<u64> {
-        let said = self.each(ANSWERS_WITHIN, async |admin| admin.summary().await)?;
+        let said = self.each(ANSWERS_WITHIN, &async |admin| admin.summary().await)?;
         Ok(said.iter().map(|said| said.accepted_devices + said.rejected_devices).sum())
     }
 
     /// What they were sent, all in all. What two of them accepted was accepted twice, which only their journals show.
     pub(super) fn summary(&self) -> anyhow::Result<Summary> {
-        let mut said = self.each(ANSWERS_WITHIN, async |admin| admin.summary().await)?;
+        let mut said = self.each(ANSWERS_WITHIN, &async |admin| admin.summary().await)?;
         let overflow = said.iter().map(|said| said.overflow).sum();
         match (said.pop(), said.is_empty()) {
             (Some(only), true) => Ok(only),
@@ -95,7 +95,7 @@ impl StandIns {
 
     /// What they were sent, device by device.
     pub(super) fn journal(&self) -> anyhow::Result<Journal> {
-        let all = self.each(JOURNAL_WITHIN, async |admin| admin.journal().await)?;
+        let all = self.each(JOURNAL_WITHIN, &async |admin| admin.journal().await)?;
         Ok(Journal::together(all))
     }
 
@@ -103,7 +103,7 @@ impl StandIns {
     fn each<T>(
         &self,
         within: Duration,
-        ask: impl AsyncFn(&AdminClient) -> Result<T, AdminError>,
+        ask: &impl AsyncFn(&AdminClient) -> Result<T, AdminError>,
     ) -> anyhow::Result<Vec<T>> {
         self.all.iter().map(|(address, admin)| self.ask(address, within, ask(admin))).collect()
     }
