@@ -1,4 +1,4 @@
-//! How long the model takes: `cargo run --release -p scale --example speed`.
+//! How long the model takes: `cargo run --release -p scale --example scale_speed`.
 
 use scale::{Blast, Figures, Fleet, Setup, predict};
 
