@@ -9,6 +9,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("libssl-dev", &["pkg-config", "--exists", "openssl"]),
     ("ca-certificates", &["test", "-e", "/etc/ssl/certs/ca-certificates.crt"]),
     ("gcc", &["cc", "--version"]),
+    ("make", &["make", "--version"]),
     // Conformance (loadtest/tests/it/others.rs, crates/wire/tests/wire/foreign): clients and servers of HTTP/2 that are not
     // ours.
     ("nghttp2-client", &["h2load", "--version"]),

@@ -11,6 +11,10 @@ use settings::ApiSettings;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// Gives memory back: see `docs/adr/0012-allocator.md`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const ABOUT: About = About {
     name: "api",
     about: "The HTTP API of Superb Owl on AWS, with the reconciler and the snapshot builder.",

@@ -31,7 +31,9 @@ pub(crate) struct TextStream {
 /// The decompressed side: first bytes, length, lines.
 #[derive(Debug)]
 struct Plain {
-    head: Vec<u8>,
+    /// The first bytes; no line is cut before they are known not to be of something else than text.
+    head: [u8; MAGIC_BYTES],
+    head_bytes: usize,
     bytes: u64,
     bytes_max: u64,
     lines: LineReader,
@@ -39,8 +41,13 @@ struct Plain {
 
 impl TextStream {
     pub(crate) fn new(encoding: Option<Encoding>) -> Result<Self, ListError> {
-        let plain =
-            Plain { head: vec![], bytes: 0, bytes_max: UPLOAD_PLAIN_BYTES_MAX, lines: LineReader::new() };
+        let plain = Plain {
+            head: [0; MAGIC_BYTES],
+            head_bytes: 0,
+            bytes: 0,
+            bytes_max: UPLOAD_PLAIN_BYTES_MAX,
+            lines: LineReader::new(),
+        };
         Ok(Self { inflate: Inflate::new(encoding)?, plain })
     }
 
@@ -87,15 +94,14 @@ impl TextStream {
         let Self { inflate, plain } = self;
         let sent = inflate.at();
         inflate.finish(&mut |bytes| plain.take(bytes, sent, &mut on_line))?;
-        plain.check_head()?;
-        plain.lines.finish(on_line)
+        plain.finish(on_line)
     }
 }
 
 impl Plain {
     fn take(
         &mut self,
-        bytes: &[u8],
+        mut bytes: &[u8],
         sent: u64,
         on_line: &mut impl FnMut(Line<'_>) -> Result<(), ListError>,
     ) -> Result<(), ListError> {
@@ -103,20 +109,38 @@ impl Plain {
         if self.bytes > self.bytes_max {
             return Err(ListError::TooManyPlainBytes { at: sent });
         }
-        if self.head.len() < MAGIC_BYTES {
-            let missing = (MAGIC_BYTES - self.head.len()).min(bytes.len());
-            self.head.extend_from_slice(&bytes[..missing]);
-            if self.head.len() == MAGIC_BYTES {
-                self.check_head()?;
+        let missing = MAGIC_BYTES - self.head_bytes;
+        if missing > 0 {
+            let (first, rest) = bytes.split_at(missing.min(bytes.len()));
+            self.head[self.head_bytes..][..first.len()].copy_from_slice(first);
+            self.head_bytes += first.len();
+            if self.head_bytes < MAGIC_BYTES {
+                return Ok(());
             }
+            self.take_head(on_line)?;
+            bytes = rest;
         }
         self.lines.feed(bytes, on_line)
     }
 
-    fn check_head(&self) -> Result<(), ListError> {
-        match NOT_TEXT.iter().find(|(magic, ..)| self.head.starts_with(magic)) {
+    fn finish(
+        &mut self,
+        mut on_line: impl FnMut(Line<'_>) -> Result<(), ListError>,
+    ) -> Result<(), ListError> {
+        if self.head_bytes < MAGIC_BYTES {
+            self.take_head(&mut on_line)?;
+        }
+        self.lines.finish(on_line)
+    }
+
+    fn take_head(
+        &mut self,
+        on_line: &mut impl FnMut(Line<'_>) -> Result<(), ListError>,
+    ) -> Result<(), ListError> {
+        let head = &self.head[..self.head_bytes];
+        match NOT_TEXT.iter().find(|(magic, ..)| head.starts_with(magic)) {
             Some(&(_, what, hint)) => Err(ListError::NotText { what, hint }),
-            None => Ok(()),
+            None => self.lines.feed(head, on_line),
         }
     }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use common::device::UserDevices;
 use common::envelope::{BatchBody, BatchEnvelope, Devices, ShardEnvelope, UserWriter};
 use common::ledger::BatchRecord;
+use common::limits::APNS_TOKEN_BYTES;
 use common::test_send::TestEnvelope;
 
 /// See `docs/fuzzing.md`.
@@ -56,8 +57,8 @@ fn made(mut script: Script<'_>) {
         let id: String = script.some().iter().take(60).map(|b| char::from(b'a' + b % 26)).collect();
         let mut user = UserWriter::new(&id);
         for _ in 0..script.byte() % 4 {
-            let token = script.some();
-            let apns = common::device::Target::Apns(token.iter().copied().chain([1]).collect());
+            let token = script.some().iter().copied().chain([1]).take(*APNS_TOKEN_BYTES.end());
+            let apns = common::device::Target::Apns(token.collect());
             user.device(apns.as_ref(), script.byte());
         }
         expected += usize::from(user.devices());

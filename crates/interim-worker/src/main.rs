@@ -9,6 +9,10 @@ use settings::InterimSettings;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// Gives memory back: see `docs/adr/0012-allocator.md`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const ABOUT: About = About {
     name: "interim-worker",
     about: "Holds the armed campaign's snapshot in memory and expands shards into batches, on AWS.",

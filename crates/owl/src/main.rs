@@ -15,6 +15,10 @@ mod way;
 
 use std::process::ExitCode;
 
+/// Gives memory back: see `docs/adr/0012-allocator.md`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Exit status: 0 done, 1 failed, 2 usage (clap's own).
 fn main() -> ExitCode {
     let cli = args::Cli::read();

@@ -13,6 +13,10 @@ use settings::PushSettings;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// Gives memory back: see `docs/adr/0012-allocator.md`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const ABOUT: About = About {
     name: "push-worker",
     about: "Drains batches to APNs and FCM, on AWS.",

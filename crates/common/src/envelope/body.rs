@@ -98,7 +98,7 @@ impl UserWriter {
         Self { bytes }
     }
 
-    /// Adds a device.
+    /// Adds a device. The target has been checked ([`crate::device::Target::parse`]).
     pub fn device(&mut self, target: TargetRef<'_>, locale: u8) {
         self.bytes[1] = self.bytes[1].saturating_add(1);
         self.bytes.extend_from_slice(&[target_head(target), locale]);
