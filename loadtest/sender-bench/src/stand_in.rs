@@ -46,7 +46,7 @@ pub fn serve(args: &StandInArgs) -> Result<()> {
     };
     gateways.behaviour.apns_streams_until_proven = 1_000;
     if args.private {
-        gateways.apns_listen = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+        gateways.apns_listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
         plain::serve(SocketAddr::from((PLAIN_ADDRESS, PORT)), &args.dir, PLAIN_ROUND_TRIP)?;
     }
     Ok(run_blocking(gateways)?)

@@ -1,7 +1,7 @@
 //! The flags of `owl gateways`.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
@@ -33,15 +33,20 @@ pub struct GatewayArgs {
     /// left there is taken again: CA, keys, and ports that are free.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Address of the APNs stand-in.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    pub apns_listen: SocketAddr,
-    /// Address of the FCM stand-in.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    pub fcm_listen: SocketAddr,
-    /// Address of the journal, the behaviour switches and the OAuth2 token endpoint (plain HTTP).
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    pub admin_listen: SocketAddr,
+    /// Name or address under which services on other machines reach the gateways, such as gateways.internal: it stands in
+    /// gateways.json, in the certificate and in the service account. Anyone who reaches the admin listener may change it all.
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
+    pub host: Option<String>,
+    /// Address of the APNs stand-in [default: 127.0.0.1:0; with --host 0.0.0.0:8443].
+    #[arg(long, value_name = "ADDR")]
+    pub apns_listen: Option<SocketAddr>,
+    /// Address of the FCM stand-in [default: 127.0.0.1:0; with --host 0.0.0.0:8444].
+    #[arg(long, value_name = "ADDR")]
+    pub fcm_listen: Option<SocketAddr>,
+    /// Address of the journal, the behaviour switches and the OAuth2 token endpoint (plain HTTP) [default: 127.0.0.1:0; with
+    /// --host 0.0.0.0:8445].
+    #[arg(long, value_name = "ADDR")]
+    pub admin_listen: Option<SocketAddr>,
     /// Threads that serve connections; one more accepts them.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub threads: usize,
@@ -64,6 +69,47 @@ pub struct GatewayArgs {
     /// How the gateways behave at first.
     #[command(flatten)]
     pub behaviour: Behaviour,
+}
+
+/// Where gateways that have a host name listen unless told.
+const HOST_PORTS: [u16; 3] = [8443, 8444, 8445];
+
+impl GatewayArgs {
+    /// Where to listen: APNs, FCM, admin.
+    pub(super) fn addresses(&self) -> [SocketAddr; 3] {
+        let default = |port| match self.host {
+            Some(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+            None => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        };
+        let given = [self.apns_listen, self.fcm_listen, self.admin_listen];
+        std::array::from_fn(|i| given[i].unwrap_or_else(|| default(HOST_PORTS[i])))
+    }
+
+    /// How others say `address`.
+    pub(super) fn authority(&self, address: SocketAddr) -> String {
+        match &self.host {
+            None => address.to_string(),
+            Some(host) if host.contains(':') => format!("[{host}]:{}", address.port()),
+            Some(host) => format!("{host}:{}", address.port()),
+        }
+    }
+
+    /// All names beyond loopback's that the certificate has.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.host.iter().chain(&self.certificate_names).cloned().collect()
+    }
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let good = text.parse::<IpAddr>().is_ok() || text.split('.').all(label);
+    good.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
+        "it is a name or an address without scheme and port, such as gateways.internal".to_owned()
+    })
 }
 
 const DEFAULT_TOPIC: &str = "com.example.superb-owl";
@@ -136,13 +182,13 @@ impl GatewayArgs {
 
 impl Default for GatewayArgs {
     fn default() -> Self {
-        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
             profile: ProfileArgs::default(),
             dir: None,
-            apns_listen: anywhere,
-            fcm_listen: anywhere,
-            admin_listen: anywhere,
+            host: None,
+            apns_listen: None,
+            fcm_listen: None,
+            admin_listen: None,
             threads: 1,
             mode: ServerKind::default(),
             apns_topic: DEFAULT_TOPIC.to_owned(),
@@ -165,6 +211,19 @@ mod tests {
         let command = GatewayArgs::augment_args(clap::Command::new("gateways"));
         let matches = command.try_get_matches_from([&["gateways"], flags].concat()).expect("good flags");
         GatewayArgs::from_arg_matches(&matches).expect("flags match")
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address() {
+        for good in ["gateways.internal", "10.0.0.5", "::1", "LOCALHOST"] {
+            assert_eq!(host_name(good), Ok(good.to_ascii_lowercase()));
+        }
+        for bad in ["", "gateways:8443", "https://gateways", "a..b", "-a", "a b", "gateways.internal/"] {
+            assert!(host_name(bad).is_err(), "{bad}");
+        }
+        let named = parsed(&["--host", "::1", "--fcm-listen", "127.0.0.1:9"]);
+        assert_eq!(named.addresses().map(|a| a.to_string()), ["0.0.0.0:8443", "127.0.0.1:9", "0.0.0.0:8445"]);
+        assert_eq!(named.authority(named.addresses()[0]), "[::1]:8443");
     }
 
     #[test]

@@ -9,15 +9,15 @@ use super::ServerKind;
 /// Where the gateways listen, and which credentials they take. `owl gateways` prints it as one line of JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewayInfo {
-    /// Address of the APNs stand-in: `127.0.0.1:port`.
+    /// Address of the APNs stand-in: `127.0.0.1:port`, or the host that was given.
     pub apns: String,
-    /// Address of the FCM stand-in: `127.0.0.1:port`.
+    /// Address of the FCM stand-in, likewise.
     pub fcm: String,
-    /// The admin listener: `http://127.0.0.1:port`.
+    /// The admin listener, likewise: `http://127.0.0.1:port`.
     pub admin: String,
     /// PEM file of the only CA that signed the gateways' certificate.
     pub ca_file: PathBuf,
-    /// Name in the gateways' certificate (TLS SNI): `localhost`.
+    /// Name in the gateways' certificate (TLS SNI): `localhost`, or the host that was given.
     pub server_name: String,
     /// PEM file (PKCS #8) of the ES256 key that signs provider tokens.
     pub apns_key_file: PathBuf,

@@ -60,16 +60,17 @@ pub async fn start(args: GatewayArgs) -> Result<Running, GatewayError> {
     let before = described(&dir);
     let was_at =
         |address: fn(&GatewayInfo) -> &str| before.as_ref().and_then(|info| address(info).parse().ok());
-    let (apns, apns_address) = bind(args.apns_listen, was_at(|info| &info.apns)).await?;
-    let (fcm, fcm_address) = bind(args.fcm_listen, was_at(|info| &info.fcm)).await?;
-    let (admin, admin_address) =
-        bind(args.admin_listen, was_at(|info| info.admin.trim_start_matches("http://"))).await?;
-    let admin_url = format!("http://{admin_address}");
+    let [apns, fcm, admin] = args.addresses();
+    let (apns, apns_address) = bind(apns, was_at(|info| &info.apns)).await?;
+    let (fcm, fcm_address) = bind(fcm, was_at(|info| &info.fcm)).await?;
+    let (admin, admin_address) = bind(admin, was_at(|info| info.admin.trim_start_matches("http://"))).await?;
+    let admin_url = format!("http://{}", args.authority(admin_address));
+    let names = args.names();
     let info = GatewayInfo {
-        apns: apns_address.to_string(),
-        fcm: fcm_address.to_string(),
+        apns: args.authority(apns_address),
+        fcm: args.authority(fcm_address),
         ca_file: dir.join("ca.pem"),
-        server_name: keys::SERVER_NAME.to_owned(),
+        server_name: args.host.unwrap_or_else(|| keys::SERVER_NAME.to_owned()),
         apns_key_file: dir.join("apns-key.p8"),
         apns_key_id: keys::APNS_KEY_ID.to_owned(),
         apns_team_id: keys::APNS_TEAM_ID.to_owned(),
@@ -80,7 +81,7 @@ pub async fn start(args: GatewayArgs) -> Result<Running, GatewayError> {
         token_uri: format!("{admin_url}/token"),
         admin: admin_url,
     };
-    let keys = keys::keep_or_make(&info, &args.certificate_names, before.is_some())?;
+    let keys = keys::keep_or_make(&info, &names, before.is_some())?;
     keys::write(&dir.join(DESCRIPTION), &serde_json::to_vec_pretty(&info)?, 0o644)?;
     let shared = Arc::new(Shared::new(info.clone(), keys.public, behaviour));
     let stop = watch::Sender::new(false);

@@ -4,6 +4,10 @@
 #   terraform init -backend-config=bucket=<your state bucket> -backend-config=region=<its region>
 #   terraform plan -out=rehearsal.plan && terraform apply rehearsal.plan
 #
+# Before that, on the machine that the push workers will send to (docs/rehearsals.md, "On AWS"):
+#
+#   owl gateways --dir gw --host <its name> --threads <its cores>
+#
 # Between rehearsals set interface_endpoints = false: what is left costs about 60 dollars a month.
 
 terraform {
@@ -35,9 +39,9 @@ locals {
   # A gateway of kind "rehearsal" trusts only the CA in this file (it is in the image) and refuses Apple's and Google's
   # hosts, whatever else is set.
   gateway = {
-    OWL_APNS__ENDPOINT = var.gateway_endpoint
+    OWL_APNS__ENDPOINT = "${var.gateway_host}:${var.gateway_ports.apns}"
     OWL_APNS__CA_FILE  = var.gateway_ca_file
-    OWL_FCM__ENDPOINT  = var.gateway_endpoint
+    OWL_FCM__ENDPOINT  = "${var.gateway_host}:${var.gateway_ports.fcm}"
     OWL_FCM__CA_FILE   = var.gateway_ca_file
   }
 }
@@ -54,9 +58,10 @@ module "owl" {
   alarm_emails    = var.alarm_emails
   budget_usd      = 300
 
-  apns          = { kind = "rehearsal", key_id = "REHEARSAL1", team_id = "REHEARSAL1", topic = "com.example.rehearsal" }
+  # What `owl gateways` takes; the keys themselves are in its directory: apns-key.p8 and fcm-service-account.json.
+  apns          = { kind = "rehearsal", key_id = "OWLKEY0001", team_id = "OWLTEAM001", topic = "com.example.superb-owl" }
   fcm           = { kind = "rehearsal" }
-  gateway_ports = [tonumber(split(":", var.gateway_endpoint)[1])]
+  gateway_ports = values(var.gateway_ports)
   environment   = { push-worker = local.gateway }
 
   zones               = ["a", "b"]

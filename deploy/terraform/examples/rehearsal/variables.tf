@@ -35,19 +35,30 @@ variable "alarm_emails" {
   default     = []
 }
 
-variable "gateway_endpoint" {
-  description = "Stand-in gateway, host:port, that the push workers reach."
+variable "gateway_host" {
+  description = "Name or address of the machine with the stand-in gateways, as the push workers reach it: `owl gateways --host` with the same."
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z0-9.-]+:[0-9]+$", var.gateway_endpoint)) && !can(regex("(apple\\.com|googleapis\\.com)", var.gateway_endpoint))
-    error_message = "gateway_endpoint is host:port, and a rehearsal's host is neither Apple's nor Google's."
+    condition     = can(regex("^[a-z0-9.-]+$", var.gateway_host)) && !can(regex("(^|\\.)(apple\\.com|googleapis\\.com)$", var.gateway_host))
+    error_message = "gateway_host is a name or an address without port, and a rehearsal's host is neither Apple's nor Google's."
   }
 }
 
+variable "gateway_ports" {
+  description = "Ports of the stand-in gateways: APNs, FCM, and the admin listener, where FCM's access tokens come from. The defaults are those of `owl gateways --host`."
+  type = object({
+    apns  = optional(number, 8443)
+    fcm   = optional(number, 8444)
+    admin = optional(number, 8445)
+  })
+  default = {}
+}
+
 variable "gateway_ca_file" {
-  description = "File in the image with the stand-in gateway's CA."
+  description = "File in the image with the stand-in gateways' CA."
   type        = string
+  default     = "/etc/owl/rehearsal-ca.pem"
 }
 
 variable "interface_endpoints" {

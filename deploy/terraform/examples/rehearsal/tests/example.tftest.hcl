@@ -26,8 +26,28 @@ run "reaches_no_phone" {
   command = plan
 
   variables {
-    gateway_endpoint = "api.push.apple.com:443"
+    gateway_host = "api.push.apple.com"
   }
 
-  expect_failures = [var.gateway_endpoint]
+  expect_failures = [var.gateway_host]
+}
+
+run "reaches_no_google" {
+  command = plan
+
+  variables {
+    gateway_host = "fcm.googleapis.com"
+  }
+
+  expect_failures = [var.gateway_host]
+}
+
+run "the_host_is_without_a_port" {
+  command = plan
+
+  variables {
+    gateway_host = "gateways.rehearsal.internal:8443"
+  }
+
+  expect_failures = [var.gateway_host]
 }
