@@ -63,6 +63,12 @@ pub struct Steps {
     pub expanded: Passed,
     /// Batches: a push worker had claimed them.
     pub claimed: Passed,
+    /// Batches: the last of their requests had been handed to a connection to its gateway.
+    #[serde(default)]
+    pub sent: Passed,
+    /// Batches: the last answer to them had come (or they were given up as ambiguous).
+    #[serde(default)]
+    pub answered: Passed,
     /// Batches: their outcomes were written into the ledger.
     pub completed: Passed,
 }
@@ -116,6 +122,8 @@ pub struct BooksBuilder {
     dispatched: Counts,
     expanded: Counts,
     claimed: Counts,
+    sent: Counts,
+    answered: Counts,
     completed: Counts,
     latest: Latest,
 }
@@ -159,10 +167,19 @@ impl BooksBuilder {
     #[must_use]
     pub fn new(pressed_at: UnixMs, stopped: bool) -> Self {
         let none = Counts::default;
-        let (accepted, dispatched, expanded, claimed, completed) = (none(), none(), none(), none(), none());
-        let books = Books::default();
-        let latest = Latest::default();
-        Self { books, pressed_at, stopped, accepted, dispatched, expanded, claimed, completed, latest }
+        Self {
+            books: Books::default(),
+            pressed_at,
+            stopped,
+            accepted: none(),
+            dispatched: none(),
+            expanded: none(),
+            claimed: none(),
+            sent: none(),
+            answered: none(),
+            completed: none(),
+            latest: Latest::default(),
+        }
     }
 
     /// Adds one shard's record.
@@ -204,6 +221,12 @@ impl BooksBuilder {
         }
         if record.epoch.0 > 0 && record.completed_at.0 > 0 {
             self.completed.add(record.completed_at.0 - self.pressed_at.0);
+        }
+        if record.sent_at.0 > 0 {
+            self.sent.add(record.sent_at.0 - self.pressed_at.0);
+        }
+        if let Some(at) = record.last_answer_at() {
+            self.answered.add(at.0 - self.pressed_at.0);
         }
         let held = record.holder.is_some();
         for (place, (outcome, platform)) in record.outcomes().enumerate() {
@@ -275,6 +298,8 @@ impl BooksBuilder {
             dispatched: self.dispatched.passed(),
             expanded: self.expanded.passed(),
             claimed: self.claimed.passed(),
+            sent: self.sent.passed(),
+            answered: self.answered.passed(),
             completed: self.completed.passed(),
         };
         self.books
@@ -334,6 +359,32 @@ mod tests {
         let books = builder.finish();
         assert_eq!((books.expired, books.steps.claimed.times.first_ms), (3, None));
         assert_eq!(books.steps.completed, Passed::default());
+    }
+
+    #[test]
+    fn a_batch_counts_as_sent_with_its_last_request_and_as_answered_with_its_last_answer() {
+        let key = BatchKey { shard: ShardNo(0), number: BatchNo(0) };
+        let blank = vec![Outcome::Unsent.to_byte(Platform::Apns); 3];
+        let record = |sent_at| {
+            let mut record = BatchRecord::blank(&blank, UnixMs(1_010));
+            record.sent_at = sent_at;
+            record.set(0, Outcome::Accepted, sent_at.plus(std::time::Duration::from_millis(5)));
+            record.set(1, Outcome::Ambiguous, sent_at.plus(std::time::Duration::from_millis(20)));
+            // It was never sent.
+            record.set(2, Outcome::Expired, UnixMs(9_000));
+            record
+        };
+        let mut builder = BooksBuilder::new(UnixMs(1_000), false);
+        for sent_at in [UnixMs(1_040), UnixMs(1_060), UnixMs(0)] {
+            builder.batch(key, Some(&record(sent_at)), Vec::new, UnixMs(2_000));
+        }
+        let Steps { sent, answered, .. } = builder.finish().steps;
+        assert_eq!(
+            (sent.times.first_ms, sent.times.last_ms, sent.times.mean_ms),
+            (Some(40), Some(60), Some(50))
+        );
+        assert_eq!(sent.by_ms, BTreeMap::from([(0, 2)]));
+        assert_eq!((answered.times.first_ms, answered.times.last_ms), (Some(60), Some(80)));
     }
 
     #[test]

@@ -114,9 +114,13 @@ async fn ledger(backend: Backend, campaign: CampaignId, task: u32, now: common::
         let answers = backend.ledger.claim_many(campaign, &asks).await?;
         let result = |index| DeviceResult { index, outcome: Outcome::Accepted, at: now, dead_since: None };
         let done = |(ask, answer): (&ClaimRequest, ClaimAnswer)| match answer {
-            ClaimAnswer::Granted { fence, .. } => {
-                Some(CompleteRequest { key: ask.key, fence, results: (0..100).map(result).collect(), now })
-            }
+            ClaimAnswer::Granted { fence, .. } => Some(CompleteRequest {
+                key: ask.key,
+                fence,
+                results: (0..100).map(result).collect(),
+                sent_at: Some(now),
+                now,
+            }),
             _ => None,
         };
         let done: Vec<_> = asks.iter().zip(answers).filter_map(done).collect();

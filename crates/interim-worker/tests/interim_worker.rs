@@ -60,8 +60,13 @@ async fn settle(world: &World, batch: &BatchEnvelope, outcome: Option<Outcome>) 
     let Some(outcome) = outcome else { return };
     let at = world.clock.now();
     let results = (0..batch.devices).map(|index| DeviceResult { index, outcome, at, dead_since: None });
-    let done =
-        CompleteRequest { key: batch.key, fence: common::ids::Fence(1), results: results.collect(), now: at };
+    let done = CompleteRequest {
+        key: batch.key,
+        fence: common::ids::Fence(1),
+        results: results.collect(),
+        sent_at: Some(at),
+        now: at,
+    };
     world.parts.ledger.complete_many(world.campaign.id, &[done]).await.expect("completed");
 }
 

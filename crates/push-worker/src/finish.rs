@@ -125,6 +125,7 @@ impl Lane {
                 key: o.hand.batch.key,
                 fence: o.hand.fence,
                 results: o.turn.results.clone(),
+                sent_at: o.turn.sent_at,
                 now,
             };
             let requests: Vec<_> = group.iter().map(request).collect();

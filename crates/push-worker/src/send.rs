@@ -11,6 +11,8 @@ use crate::retry::{self, Later};
 use common::device::Platform;
 use common::ledger::DeviceResult;
 use common::outcome::Outcome;
+use common::time::UnixMs;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 use tracing::Instrument;
@@ -24,16 +26,18 @@ pub(crate) struct Turn {
     /// For the ledger.
     pub(crate) results: Vec<DeviceResult>,
     /// For the live counters: outcome byte and time of each device that got one.
-    pub(crate) counted: Vec<(u8, common::time::UnixMs)>,
+    pub(crate) counted: Vec<(u8, UnixMs)>,
     /// What comes again, by platform.
     pub(crate) later: [Vec<Later>; 2],
+    /// When the last request was handed to a connection.
+    pub(crate) sent_at: Option<UnixMs>,
 }
 
 impl Turn {
     /// With room for so many devices.
     fn of(devices: usize) -> Self {
         let (results, counted) = (Vec::with_capacity(devices), Vec::with_capacity(devices));
-        Self { results, counted, later: [Vec::new(), Vec::new()] }
+        Self { results, counted, later: [Vec::new(), Vec::new()], sent_at: None }
     }
 }
 
@@ -41,10 +45,11 @@ impl Lane {
     /// Sends what is granted, in the envelope, and admitted.
     pub(crate) async fn send(&self, hand: &InHand) -> Turn {
         let pushes = pushes(hand);
-        let [apns, fcm] = Platform::ALL.map(|p| self.send_part(hand, p, &pushes[p as usize]));
+        let sent_at = Cell::new(None);
+        let [apns, fcm] = Platform::ALL.map(|p| self.send_part(hand, p, &pushes[p as usize], &sent_at));
         let (apns, fcm) = futures::join!(apns, fcm);
         let devices = pushes.iter().map(Vec::len).sum();
-        let mut turn = Turn::of(devices);
+        let mut turn = Turn { sent_at: sent_at.get(), ..Turn::of(devices) };
         for (platform, answers) in Platform::ALL.into_iter().zip([apns, fcm]) {
             self.decide(hand, platform, &pushes[platform as usize], &answers, &mut turn);
         }
@@ -56,7 +61,13 @@ impl Lane {
         !shared.is_stopped() && hand.allows(shared.clock.mono()) && shared.watch.may_send(&hand.batch.head)
     }
 
-    async fn send_part(&self, hand: &InHand, platform: Platform, pushes: &[Push<'_>]) -> Vec<Answered> {
+    async fn send_part(
+        &self,
+        hand: &InHand,
+        platform: Platform,
+        pushes: &[Push<'_>],
+        sent_at: &Cell<Option<UnixMs>>,
+    ) -> Vec<Answered> {
         let (Part::Send(_), Some(link)) = (hand.parts[platform as usize], self.link(platform)) else {
             return Vec::new();
         };
@@ -64,12 +75,12 @@ impl Lane {
             return Vec::new();
         }
         let gateway = Rc::clone(&link.gateway);
-        let mut answers = self.request(hand, &*gateway, pushes).await;
+        let mut answers = self.request(hand, &*gateway, pushes, sent_at).await;
         let again: Vec<u16> =
             answers.iter().filter(|a| wants_second_try(a.answer)).map(|a| a.place).collect();
         let again: Vec<_> = pushes.iter().filter(|p| again.contains(&p.place)).copied().collect();
         if !again.is_empty() && self.may_send(hand) {
-            for second in self.request(hand, &*gateway, &again).await {
+            for second in self.request(hand, &*gateway, &again, sent_at).await {
                 if let Some(first) = answers.iter_mut().find(|a| a.place == second.place) {
                     *first = second;
                 }
@@ -80,8 +91,22 @@ impl Lane {
     }
 
     /// One call; a push that the gateway forgot to answer counts as ambiguous.
-    async fn request(&self, hand: &InHand, gateway: &dyn Gateway, pushes: &[Push<'_>]) -> Vec<Answered> {
-        let may_send = || self.may_send(hand);
+    async fn request(
+        &self,
+        hand: &InHand,
+        gateway: &dyn Gateway,
+        pushes: &[Push<'_>],
+        sent_at: &Cell<Option<UnixMs>>,
+    ) -> Vec<Answered> {
+        let before = sent_at.get();
+        // It is asked before each group of writes: the last time it agreed is when the last request left.
+        let may_send = || {
+            let may = self.may_send(hand);
+            if may {
+                sent_at.set(Some(self.shared.clock.now()));
+            }
+            may
+        };
         let (deadline_at, patience) = (hand.batch.head.deadline_at, self.shared.config.patience);
         let span = measure::group_span(hand, gateway.platform(), pushes.len());
         let began = self.shared.clock.mono();
@@ -94,6 +119,9 @@ impl Lane {
                     answers.push(Answered { place, answer: Answer::Ambiguous, at });
                 }
             }
+        }
+        if answers.iter().all(|a| a.answer == Answer::NotSent) {
+            sent_at.set(before);
         }
         let took = self.shared.clock.mono().saturating_sub(began);
         measure::answers(gateway.platform(), &answers, took, &span);

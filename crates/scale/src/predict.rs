@@ -108,13 +108,13 @@ pub fn predict(setup: &Setup) -> Prediction {
     }
 }
 
-/// As `loadtest`'s limits have them: leaving times less entering times, whoever overtakes whom.
+/// As `loadtest`'s limits have them, with what they call sending and gateways in one: leaving times less entering times, whoever overtakes whom.
 fn stages(seen: &Seen) -> Vec<Stage> {
     let all = [
         ("press to FIFO queue", &seen.dispatched),
         ("expansion", &seen.expanded),
         ("batch queue", &seen.claimed),
-        ("sending and gateways", &seen.accepted),
+        ("sending and gateways", &seen.answered),
         ("writing outcomes", &seen.completed),
     ];
     let mut before = 0.0;

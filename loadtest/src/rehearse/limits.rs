@@ -30,7 +30,8 @@ pub struct Stage {
 const DISPATCH: &str = "press to FIFO queue";
 const EXPAND: &str = "expansion";
 const WAIT: &str = "batch queue";
-const GATEWAY: &str = "sending and gateways";
+const SEND: &str = "sending";
+const GATEWAY: &str = "gateways";
 const LEDGER: &str = "writing outcomes";
 
 /// Cores count as fully used from here on.
@@ -41,8 +42,8 @@ const SATURATED: f64 = 0.85;
 pub fn limits(pressed: &Pressed, cores: usize) -> Limits {
     let s = &pressed.steps;
     let mean = |passed: &super::Passed| passed.times.mean_ms;
-    let names = [DISPATCH, EXPAND, WAIT, GATEWAY, LEDGER];
-    let ends = [&s.dispatched, &s.expanded, &s.claimed, &s.accepted, &s.completed].map(mean);
+    let names = [DISPATCH, EXPAND, WAIT, SEND, GATEWAY, LEDGER];
+    let ends = [&s.dispatched, &s.expanded, &s.claimed, &s.sent, &s.answered, &s.completed].map(mean);
     let mut before = 0;
     let mut stages = Vec::new();
     for (name, end) in names.into_iter().zip(ends) {
@@ -103,9 +104,10 @@ fn advice(stage: &str) -> &'static str {
         WAIT => {
             "Batches waited for a push worker with room: more push workers, more devices in flight for each, or more CPU."
         }
-        GATEWAY => {
-            "The gateways' answers, our connections and streams to them, their quotas, or later tries."
+        SEND => {
+            "Requests waited for a stream, or for our CPU: more connections, more push workers, or more CPU."
         }
+        GATEWAY => "The gateways' answers: their round trip, their quotas, or later tries.",
         _ => "The ledger's table: its latency and its throughput.",
     }
 }
@@ -126,8 +128,10 @@ mod tests {
             dispatched: at(10),
             expanded: at(40),
             claimed: at(900),
-            accepted: at(1_000),
+            sent: at(960),
+            answered: at(1_000),
             completed: at(1_001),
+            ..Steps::default()
         };
         let pressed = Pressed {
             steps,
@@ -138,9 +142,12 @@ mod tests {
         };
         let found = limits(&pressed, 2);
         let order: Vec<_> = found.stages.iter().map(|s| (s.name.as_str(), s.mean_ms)).collect();
-        assert_eq!(order, [(WAIT, 860), (GATEWAY, 100), (EXPAND, 30), (DISPATCH, 10), (LEDGER, 1)]);
+        assert_eq!(
+            order,
+            [(WAIT, 860), (SEND, 60), (GATEWAY, 40), (EXPAND, 30), (DISPATCH, 10), (LEDGER, 1)]
+        );
         assert!(
-            found.sentences[0].contains(WAIT) && found.sentences[1].contains(GATEWAY),
+            found.sentences[0].contains(WAIT) && found.sentences[1].contains(SEND),
             "{:?}",
             found.sentences
         );

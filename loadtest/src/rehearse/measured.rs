@@ -142,8 +142,14 @@ pub struct Steps {
     pub expanded: Passed,
     /// Batches claimed by a push worker.
     pub claimed: Passed,
+    /// Batches with the last of their requests on a connection.
+    #[serde(default)]
+    pub sent: Passed,
     /// Devices accepted by a gateway.
     pub accepted: Passed,
+    /// Batches with the last answer to them.
+    #[serde(default)]
+    pub answered: Passed,
     /// Batches with their outcomes in the ledger.
     pub completed: Passed,
 }
@@ -151,12 +157,14 @@ pub struct Steps {
 impl Steps {
     /// All, in order, with their names.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, &Passed); 5] {
+    pub fn all(&self) -> [(&'static str, &Passed); 7] {
         [
             ("on the FIFO queue", &self.dispatched),
             ("expanded", &self.expanded),
             ("claimed", &self.claimed),
+            ("sent", &self.sent),
             ("accepted", &self.accepted),
+            ("answered", &self.answered),
             ("in the ledger", &self.completed),
         ]
     }

@@ -26,7 +26,7 @@ async fn lists_that_are_none() {
         ),
         (b"a\n b\n c\n", ListFormat::Plain, "the upload can't be used: this does not look like a plain list"),
     ] {
-        let message = failure(&World::new(), list, format).await;
+        let message = Box::pin(failure(&World::new(), list, format)).await;
         assert!(message.starts_with(wanted), "{message}");
     }
 }

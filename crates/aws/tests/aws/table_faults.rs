@@ -47,7 +47,13 @@ pub(crate) fn claim(number: u32, holder: u64) -> ClaimRequest {
 
 pub(crate) fn complete(number: u32, fence: Fence) -> CompleteRequest {
     let result = |index| DeviceResult { index, outcome: Outcome::Accepted, at: NOW, dead_since: None };
-    CompleteRequest { key: key(number), fence, results: (0..DEVICES).map(result).collect(), now: NOW }
+    CompleteRequest {
+        key: key(number),
+        fence,
+        results: (0..DEVICES).map(result).collect(),
+        sent_at: None,
+        now: NOW,
+    }
 }
 
 pub(crate) fn draft() -> Campaign {

@@ -78,6 +78,8 @@ pub struct CompleteRequest {
     pub fence: Fence,
     /// One entry per device that was granted.
     pub results: Vec<DeviceResult>,
+    /// When the last request was handed to a connection, if one was.
+    pub sent_at: Option<UnixMs>,
     /// The reporter's clock.
     pub now: UnixMs,
 }
@@ -218,6 +220,7 @@ pub fn complete(
             }
         }
     }
+    record.sent_at = record.sent_at.max(done.sent_at.unwrap_or_default());
     if record.fence != done.fence {
         return (CompleteAnswer::Merged, Some(record));
     }

@@ -7,6 +7,9 @@ use crate::outcome::{Class, Outcome};
 use crate::time::UnixMs;
 use crate::wire::{Malformed, Reader};
 
+/// The version that is written. Older ones can be read.
+const VERSION: u8 = 2;
+
 /// What the ledger knows of one batch. About 60 bytes and 5 for each device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchRecord {
@@ -22,6 +25,8 @@ pub struct BatchRecord {
     pub created_at: UnixMs,
     /// When it was last completed.
     pub completed_at: UnixMs,
+    /// When the last of its requests was handed to a connection, by the sender's clock; 0 when none was, or nobody said.
+    pub sent_at: UnixMs,
     /// Devices that may have been sent twice at most, over all re-claims.
     pub doubled_at_most: u32,
     /// Dead tokens of which the gateway said since when: place and time.
@@ -43,6 +48,7 @@ impl BatchRecord {
             lease_until: UnixMs(0),
             created_at: now,
             completed_at: UnixMs(0),
+            sent_at: UnixMs(0),
             doubled_at_most: 0,
             dead_since: Vec::new(),
             bytes: blank.to_vec(),
@@ -81,6 +87,15 @@ impl BatchRecord {
         (outcome != Outcome::Unsent).then_some(UnixMs(self.created_at.0 + ms))
     }
 
+    /// When the last answer of a gateway came; `None` while nothing is known to have been sent.
+    #[must_use]
+    pub fn last_answer_at(&self) -> Option<UnixMs> {
+        let of_a_gateway = |class| matches!(class, Class::Accepted | Class::Rejected | Class::Ambiguous);
+        let answered = self.outcomes().zip(&self.times).filter(|((o, _), _)| of_a_gateway(o.class()));
+        let ms = answered.map(|(_, ms)| i64::from(*ms)).max().filter(|_| self.sent_at.0 > 0)?;
+        Some(UnixMs(self.created_at.0 + ms))
+    }
+
     /// Writes one device's outcome. Out of range does nothing.
     pub fn set(&mut self, index: usize, outcome: Outcome, at: UnixMs) {
         if let (Some(byte), Some(time)) = (self.bytes.get_mut(index), self.times.get_mut(index)) {
@@ -113,11 +128,11 @@ impl BatchRecord {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64 + self.bytes.len() * 5);
-        out.push(1);
+        out.push(VERSION);
         out.extend_from_slice(&self.epoch.0.to_le_bytes());
         out.extend_from_slice(&self.fence.0.to_le_bytes());
         out.extend_from_slice(&self.holder.map_or(0, |h| h.0).to_le_bytes());
-        for at in [self.lease_until, self.created_at, self.completed_at] {
+        for at in [self.lease_until, self.created_at, self.completed_at, self.sent_at] {
             out.extend_from_slice(&at.0.to_le_bytes());
         }
         out.extend_from_slice(&self.doubled_at_most.to_le_bytes());
@@ -141,13 +156,16 @@ impl BatchRecord {
     /// Says at which byte it is not.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(bytes);
-        if r.u8("ledger record version")? != 1 {
+        let version = r.u8("ledger record version")?;
+        if !(1..=VERSION).contains(&version) {
             return Err(r.bad("ledger record of an unknown version"));
         }
         let (epoch, fence) = (r.u32("epoch")?, r.u32("fence")?);
         let holder = Some(r.u64("holder")?).filter(|h| *h != 0).map(WorkerId);
         let mut at = || r.i64("time").map(UnixMs);
         let (lease_until, created_at, completed_at) = (at()?, at()?, at()?);
+        // The first version had none.
+        let sent_at = if version == 1 { UnixMs(0) } else { at()? };
         let doubled_at_most = r.u32("doubled at most")?;
         let (dead, devices) = (r.u16("count of dead tokens")?, r.u16("count of devices")?);
         let since =
@@ -166,6 +184,7 @@ impl BatchRecord {
             lease_until,
             created_at,
             completed_at,
+            sent_at,
             doubled_at_most,
             dead_since,
             bytes,

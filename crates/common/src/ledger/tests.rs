@@ -28,6 +28,7 @@ fn results(fence: u32, outcomes: &[Outcome], now: i64) -> CompleteRequest {
         key: KEY,
         fence: Fence(fence),
         results: outcomes.iter().enumerate().map(result).collect(),
+        sent_at: Some(UnixMs(now - 1)),
         now: UnixMs(now),
     }
 }
@@ -154,6 +155,24 @@ fn bytes_cut_short_are_an_error() {
     let bytes = store.unwrap().encode();
     assert!((0..bytes.len()).all(|cut| BatchRecord::decode(&bytes[..cut]).is_err()));
     assert!(BatchRecord::decode(&[9; 60]).is_err());
+}
+
+#[test]
+fn the_first_version_is_read_as_one_that_knows_no_time_of_sending() {
+    let mut store = None;
+    let d = claim(None, &ask(1, 1, 0));
+    apply(&mut store, d);
+    let d = complete(store.as_ref(), &results(1, &[Outcome::Accepted], 500));
+    apply(&mut store, d);
+    let mut record = store.unwrap();
+    assert_eq!(record.sent_at, UnixMs(499));
+    // Version, epoch, fence and holder, then three times, then the new one.
+    let mut old = record.encode();
+    old[0] = 1;
+    let at = 1 + 4 + 4 + 8 + 3 * 8;
+    old.drain(at..at + 8);
+    record.sent_at = UnixMs(0);
+    assert_eq!(BatchRecord::decode(&old), Ok(record));
 }
 
 /// A worker that was stopped between reading its clock and asking asks with a time long past.

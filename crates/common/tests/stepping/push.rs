@@ -155,6 +155,7 @@ fn finish(world: &mut World, ticket: Ticket, job: Job, claimed: Claimed, stage: 
                 key: job.key,
                 fence: claimed.fence,
                 results: claimed.results.clone(),
+                sent_at: None,
                 now: world.now(),
             };
             let (answer, record) = complete(world.ledger.get(&job.key), &done);

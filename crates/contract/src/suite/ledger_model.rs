@@ -130,7 +130,8 @@ fn completion(key: BatchKey, dice: &mut Dice, now: UnixMs) -> CompleteRequest {
             results.push(result(index, pick(dice), now));
         }
     }
-    CompleteRequest { key, fence: Fence(dice.roll32(5)), results, now }
+    let sent_at = (dice.roll(2) == 0).then(|| now.minus(LEASE / 4));
+    CompleteRequest { key, fence: Fence(dice.roll32(5)), results, sent_at, now }
 }
 
 async fn compare(b: &Bench, c: CampaignId, model: &Model) -> Checked {

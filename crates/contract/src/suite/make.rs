@@ -126,7 +126,7 @@ pub(super) fn complete(
     now: UnixMs,
 ) -> CompleteRequest {
     let results = devices.iter().map(|i| result(*i, outcome, now)).collect();
-    CompleteRequest { key, fence, results, now }
+    CompleteRequest { key, fence, results, sent_at: Some(now), now }
 }
 
 pub(super) fn renew(key: BatchKey, fence: Fence, now: UnixMs) -> RenewRequest {

@@ -206,7 +206,13 @@ impl Stage {
         let devices = BatchBody::new(&body).devices().count() as u16;
         let now = self.clock.now();
         let result = |index| DeviceResult { index, outcome, at: now, dead_since: None };
-        let done = CompleteRequest { key, fence, results: (0..devices).map(result).collect(), now };
+        let done = CompleteRequest {
+            key,
+            fence,
+            results: (0..devices).map(result).collect(),
+            sent_at: Some(now),
+            now,
+        };
         self.parts.backend().ledger.complete_many(self.id, &[done]).await.unwrap();
     }
 

@@ -202,7 +202,7 @@ async fn ledger(backend: Backend, from: u32) {
         let ClaimAnswer::Granted { fence, .. } = claim[0] else { continue };
         let result =
             DeviceResult { index: 0, outcome: Outcome::Accepted, at: UnixMs(START.0 + 5), dead_since: None };
-        let done = CompleteRequest { key, fence, results: vec![result; 1], now: START };
+        let done = CompleteRequest { key, fence, results: vec![result; 1], sent_at: None, now: START };
         backend.ledger.complete_many(CAMPAIGN, &[done]).await.unwrap();
         println!("completed {number}");
     }

@@ -41,7 +41,7 @@ fn a_small_rehearsal_passes_names_its_bottleneck_and_leaves_a_page() {
     let press = &figures["presses"][0];
     assert_eq!((figures["passed"].as_bool(), press["users"].as_u64()), (Some(true), Some(3_000)));
     assert!(press["limits"]["sentences"][0].as_str().unwrap().starts_with("Bottleneck"), "{press}");
-    for step in ["dispatched", "expanded", "claimed", "accepted", "completed"] {
+    for step in ["dispatched", "expanded", "claimed", "sent", "accepted", "answered", "completed"] {
         assert!(press["steps"][step]["times"]["last_ms"].is_i64(), "{step}: {press}");
     }
     let page = std::fs::read_to_string(file(dir.path(), "html")).unwrap();

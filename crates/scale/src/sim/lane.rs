@@ -181,6 +181,7 @@ impl World<'_> {
         let g = &mut self.groups[group as usize];
         g.jobs[usize::from(place)].over = self.now;
         g.over.push(place);
+        self.seen.answered.add(self.now, 1);
         g.sending -= 1;
         if g.over.len() == 1 {
             g.timer += 1;

@@ -179,6 +179,8 @@ pub(crate) struct Seen {
     pub(crate) accepted: Spread,
     pub(crate) apns: Spread,
     pub(crate) fcm: Spread,
+    /// Batches whose last answer came.
+    pub(crate) answered: Spread,
     pub(crate) completed: Spread,
     pub(crate) expired: u64,
     pub(crate) sent_away: u64,
