@@ -101,6 +101,8 @@ impl Server {
     /// The stage for one size of audience. The stand-ins forget what was sent to them before, and behave as the scenario says.
     pub(super) fn stage(&self, scenario: &Scenario) -> anyhow::Result<Visit<'_>> {
         if let Some(gateways) = &self.gateways {
+            let (addresses, before) = (gateways.addresses(), self.before.clone());
+            interrupted::last(move || StandIns::set_back_now(&addresses, &before));
             gateways.set(&scenario.gateways)?;
             gateways.reset()?;
         }

@@ -8,6 +8,8 @@ use tokio::runtime::Runtime;
 
 /// An admin listener answers within this; it may be at the other end of a tunnel.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+/// The same while somebody waits for the end.
+const HURRIED_WITHIN: Duration = Duration::from_secs(3);
 /// A whole journal, which has 24 bytes a device.
 const JOURNAL_WITHIN: Duration = Duration::from_secs(600);
 
@@ -61,8 +63,22 @@ impl StandIns {
 
     /// Has each behave as it did.
     pub(super) fn set_back(&self, behaviours: &[Behaviour]) -> anyhow::Result<()> {
+        self.set_back_within(behaviours, ANSWERS_WITHIN)
+    }
+
+    /// The same when interrupted: by new connections, quickly. Answers what to say of it.
+    pub(super) fn set_back_now(addresses: &[String], behaviours: &[Behaviour]) -> String {
+        match Self::new(addresses).and_then(|all| all.set_back_within(behaviours, HURRIED_WITHIN)) {
+            Ok(()) => "The stand-ins behave as before again.".to_owned(),
+            Err(error) => {
+                format!("The stand-ins still behave as the scenario says ({error:#}): start them again.")
+            }
+        }
+    }
+
+    fn set_back_within(&self, behaviours: &[Behaviour], within: Duration) -> anyhow::Result<()> {
         for ((address, admin), behaviour) in self.all.iter().zip(behaviours) {
-            self.ask(address, ANSWERS_WITHIN, admin.set_behaviour(behaviour))?;
+            self.ask(address, within, admin.set_behaviour(behaviour))?;
         }
         Ok(())
     }

@@ -18,6 +18,16 @@ pub(crate) fn elsewhere(goes_on: String) {
     *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = Some(goes_on);
 }
 
+/// What is still to be done when this is interrupted; it answers what to say of it.
+type Last = Box<dyn FnOnce() -> String + Send>;
+
+static LAST: Mutex<Option<Last>> = Mutex::new(None);
+
+/// Does this, too, when interrupted. It should take no longer than a person waits.
+pub(crate) fn last(act: impl FnOnce() -> String + Send + 'static) {
+    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(act));
+}
+
 fn open() -> MutexGuard<'static, Option<(PathBuf, Vec<u32>)>> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -86,9 +96,11 @@ pub(crate) fn listen(more: &'static str) -> anyhow::Result<()> {
             }
         });
         let dir = end_processes();
+        let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let last = last.map(|act| format!(" {}", act())).unwrap_or_default();
         match ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {
-            None => eprintln!("owl: interrupted; nothing is left running, and {more}"),
-            Some(goes_on) => eprintln!("owl: interrupted; {more}. {goes_on}"),
+            None => eprintln!("owl: interrupted; nothing is left running, and {more}{last}"),
+            Some(goes_on) => eprintln!("owl: interrupted; {more}. {goes_on}{last}"),
         }
         leave(dir.as_deref());
     })?;

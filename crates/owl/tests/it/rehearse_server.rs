@@ -4,7 +4,7 @@ use super::rehearse::{figures, file};
 use super::support::{Process, Stage, owl, wait_until};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn rehearse(mut program: Command, server: &str, dir: &Path, args: &[&str]) -> Output {
     program.args(["rehearse", "--json", "--server", server, "--out"]).arg(dir).args(args).output().unwrap()
@@ -58,6 +58,57 @@ fn services_that_run_are_pressed_and_held_against_their_stand_ins() {
     assert!(page.contains("Against services that ran already") && page.contains("CPU: not measured"));
     // The stand-ins were only borrowed.
     assert_eq!(stage.behaviour()["round_trip_ms"], 7);
+}
+
+#[test]
+fn interrupted_it_names_the_campaign_that_goes_on_and_gives_the_stand_ins_back() {
+    let stage = stage(&["--round-trip-ms", "7"]);
+    let scenario = stage.file(
+        "long.toml",
+        "about = 'x'\naudience.users = 2_000\ngateways = { round_trip_ms = 5_000 }\ncampaign.keep_pressing_for = '10m'\n",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = owl();
+    program.args(["rehearse", "--json", "--server", &stage.server(), "--out"]).arg(dir.path()).arg(scenario);
+    program.args(["--gateways", &stage.info.admin]);
+    let child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let campaigns = || stage.good(&["campaign", "list"])["campaigns"].as_array().unwrap().clone();
+    wait_until("a press", || campaigns().iter().any(|c| c["state"] == "sending"));
+    assert_eq!(stage.behaviour()["round_trip_ms"], 5_000);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let out = child.wait_with_output().unwrap();
+    let id = campaigns()[0]["id"].as_str().unwrap().to_owned();
+    let said = said(&out);
+    assert!(!out.status.success() && said.contains(&format!("campaign abort {id}` stops it")), "{said}");
+    assert!(said.contains("behave as before again"), "{said}");
+    assert_eq!(stage.behaviour()["round_trip_ms"], 7);
+    // What it said is what works.
+    stage.good(&["campaign", "abort", &id]);
+}
+
+/// Of two processes of stand-ins the services send to one; their journals are read as one.
+#[test]
+fn stand_ins_in_several_processes_are_read_as_one() {
+    let stage = stage(&[]);
+    let idle = Stage::of_gateways(&["--round-trip-ms", "9"]);
+    let scenario = stage.file("two.toml", "about = 'x'\naudience.users = 2_000\ngateways.dead_share = 0.1\n");
+    let dir = tempfile::tempdir().unwrap();
+    let args = [scenario.to_str().unwrap(), "--gateways", &stage.info.admin, "--gateways", &idle.info.admin];
+    let out = rehearse(owl(), &stage.server(), dir.path(), &args);
+    let figures = figures(&out);
+    assert_eq!(out.status.code(), Some(0), "{}\n{figures}", said(&out));
+    let counted = &figures["presses"][0]["counted"];
+    assert_eq!(
+        (&counted["lost"], &counted["doubled"], &counted["strangers"]),
+        (&0.into(), &0.into(), &0.into())
+    );
+    assert_eq!(counted["seen"], counted["accepted"]);
+    assert_eq!(figures["server"]["journals"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        (stage.behaviour()["dead_share"].as_f64(), idle.behaviour()["round_trip_ms"].as_i64()),
+        (Some(0.0), Some(9))
+    );
 }
 
 #[test]
