@@ -25,8 +25,31 @@ fn quiet(command: &[&str]) -> bool {
     run.is_ok_and(|status| status.success())
 }
 
+/// What a run of all steps writes into an empty target folder is about 12 GB; in one that has it all, less than this.
+const FREE_KIB_MIN: u64 = 3 << 20;
+
+/// A full disk ends as a linker's "Bus error" half an hour later: it is said at once.
+fn room() -> anyhow::Result<()> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    std::fs::create_dir_all(&target).context("cannot make the target folder")?;
+    let df = Command::new("df").arg("-Pk").arg(&target).output().context("this system has no df")?;
+    match free_kib(&String::from_utf8_lossy(&df.stdout)) {
+        Some(free) if free < FREE_KIB_MIN => bail!(
+            "{:.1} GB are free on target's disk; an empty target folder grows to about 12 GB, so free some, or set CARGO_TARGET_DIR to a larger disk",
+            free as f64 / 1e6
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The fourth column of the line that is not a heading.
+fn free_kib(df: &str) -> Option<u64> {
+    df.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
+}
+
 /// Installs what is missing. On a system without apt, or without the right to, it says what to install.
 pub(crate) fn prepare() -> anyhow::Result<()> {
+    room()?;
     let missing: Vec<_> = PACKAGES.iter().filter(|(_, there)| !quiet(there)).map(|(name, _)| *name).collect();
     if missing.is_empty() { Ok(()) } else { install(&missing) }
 }
@@ -44,4 +67,16 @@ pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
         bail!("install {} and run this again", packages.join(", "));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_room_is_read_from_df() {
+        let df = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda 263174212 33554432 62914560 35% /\n";
+        assert_eq!(free_kib(df), Some(62_914_560));
+        assert_eq!(free_kib("df: target: No such file or directory\n"), None);
+    }
 }
