@@ -55,6 +55,21 @@ output "secrets" {
   value       = module.secrets.names
 }
 
+output "network" {
+  description = "Where a machine stands that the tasks reach or that reaches them, such as a rehearsal's stand-in gateways: VPC, subnets, and the push workers' security group, to let in."
+  value = {
+    vpc_id                     = module.network.vpc_id
+    public_subnets             = module.network.public_subnets
+    private_subnets            = module.network.private_subnets
+    push_worker_security_group = aws_security_group.tasks["push-worker"].id
+  }
+}
+
+output "gateway_ports" {
+  description = "Ports besides 443 that push workers may reach."
+  value       = sort([for rule in aws_vpc_security_group_egress_rule.gateways : rule.from_port])
+}
+
 output "alarm_topic" {
   description = "Topic of the alarms, for the pager."
   value       = module.alarms.topic_arn

@@ -54,7 +54,8 @@ pub struct Books {
 }
 
 /// When shards and batches passed each step on their way, by the ledger's records; what a canary did before the press is not
-/// among them. After a retry, a stop or a crash, a step counts as it was taken last (a claim: first).
+/// among them. After a retry, a stop or a crash, a claim and the sending count as they were first, answers and completions as
+/// they were last.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Steps {
     /// Shards: their envelope was on the FIFO queue.
@@ -63,7 +64,7 @@ pub struct Steps {
     pub expanded: Passed,
     /// Batches: a push worker had claimed them.
     pub claimed: Passed,
-    /// Batches: the last of their requests had been handed to a connection to its gateway.
+    /// Batches: the last request of their first turn had been handed to a connection to its gateway.
     #[serde(default)]
     pub sent: Passed,
     /// Batches: the last answer to them had come (or they were given up as ambiguous).

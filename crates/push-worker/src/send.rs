@@ -98,12 +98,11 @@ impl Lane {
         pushes: &[Push<'_>],
         sent_at: &Cell<Option<UnixMs>>,
     ) -> Vec<Answered> {
-        let before = sent_at.get();
-        // It is asked before each group of writes: the last time it agreed is when the last request left.
+        let agreed_at = Cell::new(None);
         let may_send = || {
             let may = self.may_send(hand);
             if may {
-                sent_at.set(Some(self.shared.clock.now()));
+                agreed_at.set(Some(self.shared.clock.now()));
             }
             may
         };
@@ -120,9 +119,7 @@ impl Lane {
                 }
             }
         }
-        if answers.iter().all(|a| a.answer == Answer::NotSent) {
-            sent_at.set(before);
-        }
+        sent_at.set(sent_at.get().max(last_write(agreed_at.get(), &answers)));
         let took = self.shared.clock.mono().saturating_sub(began);
         measure::answers(gateway.platform(), &answers, took, &span);
         answers
@@ -210,6 +207,13 @@ impl Lane {
     }
 }
 
+/// When the last of these requests was handed to a connection. A gateway asks before each group of writes, so it was when it
+/// was last told that it may; it also asks while the rest waits, which may then not leave at all, but not after the last answer.
+fn last_write(agreed_at: Option<UnixMs>, answers: &[Answered]) -> Option<UnixMs> {
+    let last_answer = answers.iter().filter(|a| a.answer != Answer::NotSent).map(|a| a.at).max()?;
+    Some(agreed_at?.min(last_answer))
+}
+
 /// The devices that are both in the envelope and granted, by platform.
 fn pushes(hand: &InHand) -> [Vec<Push<'_>>; 2] {
     let mut pushes = Platform::ALL.map(|p| Vec::with_capacity(hand.devices.count(p)));
@@ -221,4 +225,23 @@ fn pushes(hand: &InHand) -> [Vec<Push<'_>>; 2] {
         }
     }
     pushes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_last_is_told_from_what_only_waited() {
+        let at = |place, answer, ms| Answered { place, answer, at: UnixMs(ms) };
+        let accepted = at(0, Answer::Accepted, 40);
+        assert_eq!(last_write(Some(UnixMs(10)), &[accepted, at(1, Answer::Ambiguous, 90)]), Some(UnixMs(10)));
+        // The rest waited until its patience was over.
+        assert_eq!(
+            last_write(Some(UnixMs(900)), &[accepted, at(1, Answer::NotSent, 1_000)]),
+            Some(UnixMs(40))
+        );
+        assert_eq!(last_write(Some(UnixMs(900)), &[at(1, Answer::NotSent, 1_000)]), None);
+        assert_eq!(last_write(None, &[accepted]), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! The flags of `owl gateways`.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
@@ -77,7 +77,8 @@ const HOST_PORTS: [u16; 3] = [8443, 8444, 8445];
 impl GatewayArgs {
     /// Where to listen: APNs, FCM, admin.
     pub(super) fn addresses(&self) -> [SocketAddr; 3] {
-        let default = |port| match self.host {
+        let default = |port| match &self.host {
+            Some(host) if host.contains(':') => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
             Some(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
             None => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         };
@@ -222,7 +223,7 @@ mod tests {
             assert!(host_name(bad).is_err(), "{bad}");
         }
         let named = parsed(&["--host", "::1", "--fcm-listen", "127.0.0.1:9"]);
-        assert_eq!(named.addresses().map(|a| a.to_string()), ["0.0.0.0:8443", "127.0.0.1:9", "0.0.0.0:8445"]);
+        assert_eq!(named.addresses().map(|a| a.to_string()), ["[::]:8443", "127.0.0.1:9", "[::]:8445"]);
         assert_eq!(named.authority(named.addresses()[0]), "[::1]:8443");
     }
 

@@ -58,12 +58,14 @@ pub async fn start(args: GatewayArgs) -> Result<Running, GatewayError> {
     behaviour.check().map_err(GatewayError::Setting)?;
     let (dir, temporary) = directory(args.dir.as_deref())?;
     let before = described(&dir);
-    let was_at =
-        |address: fn(&GatewayInfo) -> &str| before.as_ref().and_then(|info| address(info).parse().ok());
+    let was_at = |address: fn(&GatewayInfo) -> &str| {
+        let (_, port) = address(before.as_ref()?).rsplit_once(':')?;
+        port.parse().ok()
+    };
     let [apns, fcm, admin] = args.addresses();
     let (apns, apns_address) = bind(apns, was_at(|info| &info.apns)).await?;
     let (fcm, fcm_address) = bind(fcm, was_at(|info| &info.fcm)).await?;
-    let (admin, admin_address) = bind(admin, was_at(|info| info.admin.trim_start_matches("http://"))).await?;
+    let (admin, admin_address) = bind(admin, was_at(|info| &info.admin)).await?;
     let admin_url = format!("http://{}", args.authority(admin_address));
     let names = args.names();
     let info = GatewayInfo {
@@ -140,11 +142,11 @@ fn described(dir: &Path) -> Option<GatewayInfo> {
 /// Listens; without a port where an earlier run did, if that is free.
 async fn bind(
     address: SocketAddr,
-    before: Option<SocketAddr>,
+    before: Option<u16>,
 ) -> Result<(std::net::TcpListener, SocketAddr), GatewayError> {
     let fail = |source| GatewayError::Listen { address, source };
-    let again = match before.filter(|before| address.port() == 0 && before.ip() == address.ip()) {
-        Some(before) => TcpListener::bind(before).await.ok(),
+    let again = match before.filter(|_| address.port() == 0) {
+        Some(port) => TcpListener::bind((address.ip(), port)).await.ok(),
         None => None,
     };
     let listener = match again {

@@ -32,7 +32,12 @@ const EXPAND: &str = "expansion";
 const WAIT: &str = "batch queue";
 const SEND: &str = "sending";
 const GATEWAY: &str = "gateways";
+/// Where the services don't say when they sent.
+const BOTH: &str = "sending and gateways";
 const LEDGER: &str = "writing outcomes";
+
+/// Of so many batches in a hundred it must be known when they were sent. A batch of which nothing could be sent has no such time.
+const SAY_WHEN_PERCENT: u64 = 90;
 
 /// Cores count as fully used from here on.
 const SATURATED: f64 = 0.85;
@@ -42,11 +47,21 @@ const SATURATED: f64 = 0.85;
 pub fn limits(pressed: &Pressed, cores: usize) -> Limits {
     let s = &pressed.steps;
     let mean = |passed: &super::Passed| passed.times.mean_ms;
-    let names = [DISPATCH, EXPAND, WAIT, SEND, GATEWAY, LEDGER];
-    let ends = [&s.dispatched, &s.expanded, &s.claimed, &s.sent, &s.answered, &s.completed].map(mean);
+    let (first, last) =
+        ([(DISPATCH, &s.dispatched), (EXPAND, &s.expanded), (WAIT, &s.claimed)], [(LEDGER, &s.completed)]);
+    // Workers of an older version don't say when they sent, and means of some batches tell nothing of all.
+    let told = |passed: &super::Passed| {
+        passed.count() > 0 && passed.count() * 100 >= s.completed.count() * SAY_WHEN_PERCENT
+    };
+    let between: &[(&str, &super::Passed)] = if told(&s.sent) && told(&s.answered) {
+        &[(SEND, &s.sent), (GATEWAY, &s.answered)]
+    } else {
+        &[(BOTH, &s.accepted)]
+    };
     let mut before = 0;
     let mut stages = Vec::new();
-    for (name, end) in names.into_iter().zip(ends) {
+    for (name, passed) in first.iter().chain(between).chain(&last).copied() {
+        let end = mean(passed);
         // A step that nobody took takes no time: what follows is counted from the one before it.
         let Some(end) = end else { continue };
         stages.push(Stage { name: name.to_owned(), mean_ms: (end - before).max(0) });
@@ -107,6 +122,7 @@ fn advice(stage: &str) -> &'static str {
         SEND => {
             "Requests waited for a stream, or for our CPU: more connections, more push workers, or more CPU."
         }
+        BOTH => "The gateways' answers, our connections and streams to them, their quotas, or later tries.",
         GATEWAY => "The gateways' answers: their round trip, their quotas, or later tries.",
         _ => "The ledger's table: its latency and its throughput.",
     }
@@ -119,7 +135,7 @@ mod tests {
 
     fn at(mean: i64) -> Passed {
         let times = Times { mean_ms: Some(mean), last_ms: Some(mean * 2), ..Times::default() };
-        Passed { times, ..Passed::default() }
+        Passed { times, by_ms: [(0, 10)].into() }
     }
 
     #[test]
@@ -153,6 +169,12 @@ mod tests {
         );
         assert!(found.sentences[2].contains("95 %"), "{:?}", found.sentences);
         assert!(limits(&pressed, 8).sentences[2].contains("not the limit"));
+        // Half of the workers are older ones.
+        let mut mixed = pressed.clone();
+        mixed.steps.sent.by_ms = [(0, 5)].into();
+        mixed.steps.accepted = at(990);
+        let stages = limits(&mixed, 2).stages;
+        assert!(stages.iter().any(|s| (s.name.as_str(), s.mean_ms) == (BOTH, 90)), "{stages:?}");
         let unmeasured = Pressed { cpu_seconds: 0.0, gateway_cpu_seconds: 0.0, ..pressed };
         assert!(limits(&unmeasured, 2).sentences[2].contains("was not measured"));
     }

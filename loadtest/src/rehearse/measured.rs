@@ -179,6 +179,14 @@ pub struct Passed {
     pub by_ms: BTreeMap<i64, u64>,
 }
 
+impl Passed {
+    /// How many took it.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.by_ms.values().sum()
+    }
+}
+
 /// Quantiles, in milliseconds from the press.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "what they are stands in their names")]

@@ -16,12 +16,14 @@ use super::{Passed, Pressed, Sample, WorkerDid};
 
 const SIZE: (u32, u32) = (860, 300);
 /// Told apart by people who see no red or green too (Okabe and Ito).
-const COLOURS: [RGBColor; 5] = [
+const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
     RGBColor(86, 86, 86),
+    RGBColor(86, 180, 233),
+    RGBColor(213, 94, 0),
 ];
 
 /// Most workers in a picture.
@@ -256,6 +258,10 @@ mod tests {
             [throughput(&passed), latencies(&passed), waterfall(&pressed), queues(&samples), workers(&did)]
         {
             assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
+        }
+        let steps = waterfall(&pressed);
+        for (name, _) in pressed.steps.all() {
+            assert!(steps.contains(name), "{name}");
         }
         for svg in
             [throughput(&none), latencies(&none), waterfall(&Pressed::default()), queues(&[]), workers(&[])]

@@ -220,7 +220,9 @@ pub fn complete(
             }
         }
     }
-    record.sent_at = record.sent_at.max(done.sent_at.unwrap_or_default());
+    if record.sent_at == UnixMs::default() {
+        record.sent_at = done.sent_at.unwrap_or_default();
+    }
     if record.fence != done.fence {
         return (CompleteAnswer::Merged, Some(record));
     }

@@ -25,7 +25,8 @@ pub struct BatchRecord {
     pub created_at: UnixMs,
     /// When it was last completed.
     pub completed_at: UnixMs,
-    /// When the last of its requests was handed to a connection, by the sender's clock; 0 when none was, or nobody said.
+    /// When the last request of its first turn was handed to a connection, by the sender's clock; 0 when none was, or nobody
+    /// said. Later tries change nothing: waiting for them is not sending.
     pub sent_at: UnixMs,
     /// Devices that may have been sent twice at most, over all re-claims.
     pub doubled_at_most: u32,
@@ -90,8 +91,11 @@ impl BatchRecord {
     /// When the last answer of a gateway came; `None` while nothing is known to have been sent.
     #[must_use]
     pub fn last_answer_at(&self) -> Option<UnixMs> {
-        let of_a_gateway = |class| matches!(class, Class::Accepted | Class::Rejected | Class::Ambiguous);
-        let answered = self.outcomes().zip(&self.times).filter(|((o, _), _)| of_a_gateway(o.class()));
+        let of_a_gateway = |outcome: Outcome| {
+            let ours = matches!(outcome, Outcome::Unsendable | Outcome::Misconfigured);
+            !ours && matches!(outcome.class(), Class::Accepted | Class::Rejected | Class::Ambiguous)
+        };
+        let answered = self.outcomes().zip(&self.times).filter(|((o, _), _)| of_a_gateway(*o));
         let ms = answered.map(|(_, ms)| i64::from(*ms)).max().filter(|_| self.sent_at.0 > 0)?;
         Some(UnixMs(self.created_at.0 + ms))
     }

@@ -158,6 +158,25 @@ fn bytes_cut_short_are_an_error() {
 }
 
 #[test]
+fn the_sending_counts_as_it_was_first_and_the_answers_as_they_were_last() {
+    let mut store = None;
+    let d = claim(None, &ask(1, 1, 0));
+    apply(&mut store, d);
+    assert_eq!(store.as_ref().unwrap().last_answer_at(), None);
+    // One was throttled, and comes again.
+    let d = complete(store.as_ref(), &results(1, &[Outcome::Accepted, Outcome::Unsent], 500));
+    apply(&mut store, d);
+    let (sent, answered) = (UnixMs(499), Some(UnixMs(500)));
+    assert_eq!((store.as_ref().unwrap().sent_at, store.as_ref().unwrap().last_answer_at()), (sent, answered));
+    let d = claim(store.as_ref(), &ask(1, 1, 30_000));
+    apply(&mut store, d);
+    let d = complete(store.as_ref(), &results(2, &[Outcome::Accepted, Outcome::Accepted], 31_000));
+    apply(&mut store, d);
+    let record = store.unwrap();
+    assert_eq!((record.sent_at, record.last_answer_at()), (sent, Some(UnixMs(31_000))));
+}
+
+#[test]
 fn the_first_version_is_read_as_one_that_knows_no_time_of_sending() {
     let mut store = None;
     let d = claim(None, &ask(1, 1, 0));

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail, ensure};
 use loadtest::gateways::journal::{Journal, Summary};
 use loadtest::gateways::{AdminClient, AdminError, Behaviour, GatewayInfo, ServerKind};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -12,6 +13,9 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 const HURRIED_WITHIN: Duration = Duration::from_secs(3);
 /// A whole journal, which has 24 bytes a device.
 const JOURNAL_WITHIN: Duration = Duration::from_secs(600);
+
+/// Held while they are set, so that an interruption has the last word.
+static SETTING: Mutex<()> = Mutex::new(());
 
 /// Running stand-ins, by their admin listeners.
 pub(super) struct StandIns {
@@ -68,23 +72,35 @@ impl StandIns {
 
     /// The same when interrupted: by new connections, quickly. Answers what to say of it.
     pub(super) fn set_back_now(addresses: &[String], behaviours: &[Behaviour]) -> String {
-        match Self::new(addresses).and_then(|all| all.set_back_within(behaviours, HURRIED_WITHIN)) {
+        // Never unlocked: from here on nobody sets them otherwise.
+        std::mem::forget(SETTING.lock().unwrap_or_else(PoisonError::into_inner));
+        let set = Self::new(addresses).and_then(|all| {
+            let set = all.set_back_within(behaviours, HURRIED_WITHIN);
+            // A name that is still looked up is not waited for.
+            all.runtime.shutdown_background();
+            set
+        });
+        match set {
             Ok(()) => "The stand-ins behave as before again.".to_owned(),
             Err(error) => {
-                format!("The stand-ins still behave as the scenario says ({error:#}): start them again.")
+                format!("Not all stand-ins behave as before again ({error:#}): start those anew.")
             }
         }
     }
 
+    /// Each of them, also when one can't be reached; the first that can't is named.
     fn set_back_within(&self, behaviours: &[Behaviour], within: Duration) -> anyhow::Result<()> {
+        let mut all = Ok(());
         for ((address, admin), behaviour) in self.all.iter().zip(behaviours) {
-            self.ask(address, within, admin.set_behaviour(behaviour))?;
+            let set = self.ask(address, within, admin.set_behaviour(behaviour));
+            all = all.and(set);
         }
-        Ok(())
+        all
     }
 
     /// Has all behave in this way.
     pub(super) fn set(&self, behaviour: &Behaviour) -> anyhow::Result<()> {
+        let _held = SETTING.lock().unwrap_or_else(PoisonError::into_inner);
         self.each(ANSWERS_WITHIN, &async |admin| admin.set_behaviour(behaviour).await).map(drop)
     }
 

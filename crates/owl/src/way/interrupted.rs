@@ -97,7 +97,19 @@ pub(crate) fn listen(more: &'static str) -> anyhow::Result<()> {
         });
         let dir = end_processes();
         let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let last = last.map(|act| format!(" {}", act())).unwrap_or_default();
+        let last = last.and_then(|act| {
+            let (done, said) = tokio::sync::oneshot::channel();
+            std::thread::spawn(move || done.send(act()));
+            runtime.block_on(async {
+                tokio::select! {
+                    said = said => said.ok(),
+                    // Somebody who presses it twice has no time.
+                    _ = interrupt.recv() => None,
+                    _ = terminate.recv() => None,
+                }
+            })
+        });
+        let last = last.map(|said| format!(" {said}")).unwrap_or_default();
         match ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {
             None => eprintln!("owl: interrupted; nothing is left running, and {more}{last}"),
             Some(goes_on) => eprintln!("owl: interrupted; {more}. {goes_on}{last}"),

@@ -4,9 +4,7 @@
 #   terraform init -backend-config=bucket=<your state bucket> -backend-config=region=<its region>
 #   terraform plan -out=rehearsal.plan && terraform apply rehearsal.plan
 #
-# Before that, on the machine that the push workers will send to (docs/rehearsals.md, "On AWS"):
-#
-#   owl gateways --dir gw --host <its name> --threads <its cores>
+# Then the machine that the push workers send to, in the VPC that is there now (docs/rehearsals.md, "On AWS").
 #
 # Between rehearsals set interface_endpoints = false: what is left costs about 60 dollars a month.
 

@@ -40,7 +40,7 @@ variable "gateway_host" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z0-9.-]+$", var.gateway_host)) && !can(regex("(^|\\.)(apple\\.com|googleapis\\.com)$", var.gateway_host))
+    condition     = can(regex("^[a-z0-9.-]+$", var.gateway_host)) && !can(regex("(apple\\.com|googleapis\\.com)\\.?$", var.gateway_host))
     error_message = "gateway_host is a name or an address without port, and a rehearsal's host is neither Apple's nor Google's."
   }
 }

@@ -9,6 +9,11 @@ run "rehearsal" {
     condition     = output.owl.prefix == "owl-rehearsal" && output.owl.at_rest_usd_month.total < 150
     error_message = "A rehearsal's installation is small."
   }
+
+  assert {
+    condition     = output.owl.gateway_ports == tolist(["8443", "8444", "8445"])
+    error_message = "APNs, FCM and FCM's access tokens have a port each."
+  }
 }
 
 run "between_rehearsals" {
@@ -36,7 +41,7 @@ run "reaches_no_google" {
   command = plan
 
   variables {
-    gateway_host = "fcm.googleapis.com"
+    gateway_host = "fcm.googleapis.com."
   }
 
   expect_failures = [var.gateway_host]
