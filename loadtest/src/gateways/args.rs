@@ -34,8 +34,10 @@ pub struct GatewayArgs {
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Name or address under which services on other machines reach the gateways, such as gateways.internal: it stands in
-    /// gateways.json, in the certificate and in the service account. Anyone who reaches the admin listener may change it all.
-    #[arg(long, value_name = "NAME", value_parser = host_name)]
+    /// gateways.json, in the certificate and in the service account. Needs --dir, where those find what they have to trust and to
+    /// sign with. Unless told below, the gateways then listen on all addresses (of IPv6 if it is such an address), and their
+    /// ports are fixed. Anyone who reaches the admin listener may change it all.
+    #[arg(long, value_name = "NAME", value_parser = host_name, requires = "dir")]
     pub host: Option<String>,
     /// Address of the APNs stand-in [default: 127.0.0.1:0; with --host 0.0.0.0:8443].
     #[arg(long, value_name = "ADDR")]
@@ -222,9 +224,18 @@ mod tests {
         for bad in ["", "gateways:8443", "https://gateways", "a..b", "-a", "a b", "gateways.internal/"] {
             assert!(host_name(bad).is_err(), "{bad}");
         }
-        let named = parsed(&["--host", "::1", "--fcm-listen", "127.0.0.1:9"]);
+        let named = parsed(&["--dir", "gw", "--host", "::1", "--fcm-listen", "127.0.0.1:9"]);
         assert_eq!(named.addresses().map(|a| a.to_string()), ["[::]:8443", "127.0.0.1:9", "[::]:8445"]);
         assert_eq!(named.authority(named.addresses()[0]), "[::1]:8443");
+    }
+
+    #[test]
+    fn a_host_needs_a_directory_that_stays() {
+        let command = GatewayArgs::augment_args(clap::Command::new("gateways"));
+        let refused = command.try_get_matches_from(["gateways", "--host", "gateways.internal"]);
+        let refused = refused.expect_err("a directory is missing");
+        assert_eq!(refused.kind(), clap::error::ErrorKind::MissingRequiredArgument);
+        assert!(refused.to_string().contains("--dir <DIR>"), "{refused}");
     }
 
     #[test]

@@ -40,3 +40,14 @@ pub struct GatewayInfo {
     /// The OAuth2 token endpoint (plain HTTP, on the admin listener).
     pub token_uri: String,
 }
+
+impl GatewayInfo {
+    /// One of these addresses by the name in the certificate, where clients that look at it have to go; nothing if the address
+    /// has no port.
+    #[must_use]
+    pub fn endpoint(&self, address: &str) -> Option<String> {
+        let (_, port) = address.rsplit_once(':')?;
+        let (name, port) = (&self.server_name, port.parse::<u16>().ok()?);
+        Some(if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") })
+    }
+}

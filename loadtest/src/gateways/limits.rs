@@ -88,6 +88,9 @@ pub const STREAMS_MAX: u32 = 100_000;
 /// By how many milliseconds answers come later on a connection that is slowed down, unless set otherwise. Our choice: Apple
 /// gives no figure.
 pub const SLOWDOWN_MS: u32 = 500;
+/// Share of good requests without an answer that are accepted all the same, unless set otherwise. Our choice: nobody outside can
+/// tell.
+pub const LOST_ANSWER_ACCEPTED_SHARE: f64 = 0.5;
 /// Answers over which the share of a connection's 4xx is taken, each weighing less than the next. Our choice.
 pub const SLOWDOWN_ANSWERS: f64 = 100.0;
 /// How often BadDeviceToken counts. Source: Apple acts soonest on it; the number is our choice.

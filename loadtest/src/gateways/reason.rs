@@ -3,13 +3,13 @@
 /// What an answer means for the device in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// The gateway took the notification.
+    /// The gateway took the notification, whether or not anybody heard of it.
     Accepted,
     /// 4xx that says something about this request or token.
     Rejected,
     /// 429 and 5xx.
     Retryable,
-    /// Nothing came back.
+    /// Nothing came back, and nothing was taken.
     Unanswered,
     /// Credentials, or a dry run: says nothing about the device.
     Neither,
@@ -47,6 +47,7 @@ pub(super) enum Reason {
     ApnsRefusedStream,
     ApnsStalled,
     ApnsClosed,
+    ApnsAcceptedUnheard,
     FcmAccepted,
     FcmValidated,
     FcmNotFound,
@@ -63,11 +64,12 @@ pub(super) enum Reason {
     FcmReset,
     FcmStalled,
     FcmClosed,
+    FcmAcceptedUnheard,
 }
 
 impl Reason {
     /// The number of reasons.
-    pub(super) const COUNT: usize = Self::FcmClosed as usize + 1;
+    pub(super) const COUNT: usize = Self::FcmAcceptedUnheard as usize + 1;
 
     /// All of them, in order.
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -120,6 +122,8 @@ impl Reason {
             Self::ApnsRefusedStream => (0, "refused stream", Neither),
             Self::ApnsStalled | Self::FcmStalled => (0, "stalled", Unanswered),
             Self::ApnsClosed | Self::FcmClosed => (0, "closed", Unanswered),
+            // Nothing came back, and the device got it.
+            Self::ApnsAcceptedUnheard | Self::FcmAcceptedUnheard => (0, "accepted, answer lost", Accepted),
         }
     }
 
@@ -175,6 +179,7 @@ const ALL: [Reason; Reason::COUNT] = {
         ApnsRefusedStream,
         ApnsStalled,
         ApnsClosed,
+        ApnsAcceptedUnheard,
         FcmAccepted,
         FcmValidated,
         FcmNotFound,
@@ -191,6 +196,7 @@ const ALL: [Reason; Reason::COUNT] = {
         FcmReset,
         FcmStalled,
         FcmClosed,
+        FcmAcceptedUnheard,
     ]
 };
 

@@ -21,6 +21,8 @@ pub(super) struct Body<'a> {
 /// An answer, ready to be sent (or, for some reasons, to be not sent).
 pub(super) struct Verdict {
     pub(super) reason: Reason,
+    /// If no answer leaves, it is accepted all the same.
+    pub(super) accepted_unheard: bool,
     pub(super) token_hash: Option<u64>,
     pub(super) apns_id: Option<[u8; 36]>,
     pub(super) retry_after_s: Option<u32>,
@@ -34,7 +36,23 @@ impl Verdict {
             Platform::Apns => Reason::ApnsAccepted,
             Platform::Fcm => Reason::FcmAccepted,
         };
-        Self { reason, token_hash: None, apns_id: None, retry_after_s: None, body: Bytes::new() }
+        Self {
+            reason,
+            accepted_unheard: false,
+            token_hash: None,
+            apns_id: None,
+            retry_after_s: None,
+            body: Bytes::new(),
+        }
+    }
+
+    /// What the request came to if no answer left; `otherwise` if it was not accepted all the same.
+    pub(super) fn unheard(&self, platform: Platform, otherwise: Reason) -> Reason {
+        match platform {
+            _ if !self.accepted_unheard => otherwise,
+            Platform::Apns => Reason::ApnsAcceptedUnheard,
+            Platform::Fcm => Reason::FcmAcceptedUnheard,
+        }
     }
 }
 
@@ -58,51 +76,66 @@ pub(super) fn decide(
     match platform {
         Platform::Apns => {
             let judged = apns::judge(shared, behaviour, head, body, &mut memory.apns, now);
-            let reason =
-                judged.outcome.map_or_else(|reason| reason, |hash| apns_fate(shared, behaviour, hash, now));
-            apns::answer(shared, behaviour, head, reason, judged.token_hash)
+            let end = |hash| befall(shared, behaviour, platform, apns_fate(behaviour, hash), now);
+            let (reason, accepted_unheard) = judged.outcome.map_or_else(|reason| (reason, false), end);
+            Verdict { accepted_unheard, ..apns::answer(shared, behaviour, head, reason, judged.token_hash) }
         }
         Platform::Fcm => {
             let mut judged = fcm::judge(shared, behaviour, head, body, &mut memory.fcm, now);
+            let mut accepted_unheard = false;
             if judged.reason.class() == Class::Accepted || judged.reason == Reason::FcmValidated {
-                judged.reason = fcm_fate(shared, behaviour, &judged, now);
+                let fate = fcm_fate(behaviour, &judged);
+                (judged.reason, accepted_unheard) = befall(shared, behaviour, platform, fate, now);
             }
-            fcm::answer(shared, behaviour, &judged)
+            Verdict { accepted_unheard, ..fcm::answer(shared, behaviour, &judged) }
         }
     }
 }
 
-fn fault(shared: &Shared, behaviour: &Behaviour, platform: Platform, now: Moment) -> Option<Fault> {
-    let since_ms = || shared.journal.since_start_ms(now.instant);
-    behaviour.fault_at(shared.next_request(), platform, since_ms)
+/// How a good request ends whose token has this `fate`: that, or the fault that hits it; and whether it is accepted even if no
+/// answer leaves.
+fn befall(
+    shared: &Shared,
+    behaviour: &Behaviour,
+    platform: Platform,
+    fate: Reason,
+    now: Moment,
+) -> (Reason, bool) {
+    let number = shared.next_request();
+    let fault = behaviour.fault_at(number, platform, || shared.journal.since_start_ms(now.instant));
+    let looked_at = matches!(fault, None | Some(Fault::Reset | Fault::Stall));
+    let accepted_unheard = looked_at && fate.class() == Class::Accepted && behaviour.accepts_unheard(number);
+    let reason = match (fault, platform) {
+        (None, _) => fate,
+        (Some(Fault::Unavailable), Platform::Apns) => Reason::ApnsUnavailable,
+        (Some(Fault::InternalError), Platform::Apns) => Reason::ApnsInternal,
+        (Some(Fault::Throttle), Platform::Apns) => Reason::ApnsTooManyRequests,
+        (Some(Fault::Reset), Platform::Apns) => Reason::ApnsReset,
+        (Some(Fault::Stall), Platform::Apns) => Reason::ApnsStalled,
+        (Some(Fault::Unavailable), Platform::Fcm) => Reason::FcmUnavailable,
+        (Some(Fault::InternalError), Platform::Fcm) => Reason::FcmInternal,
+        (Some(Fault::Throttle), Platform::Fcm) => Reason::FcmThrottled,
+        (Some(Fault::Reset), Platform::Fcm) => Reason::FcmReset,
+        (Some(Fault::Stall), Platform::Fcm) => Reason::FcmStalled,
+    };
+    (reason, accepted_unheard)
 }
 
-fn apns_fate(shared: &Shared, behaviour: &Behaviour, token_hash: u64, now: Moment) -> Reason {
-    match (fault(shared, behaviour, Platform::Apns, now), behaviour.fate(token_hash)) {
-        (Some(Fault::Unavailable), _) => Reason::ApnsUnavailable,
-        (Some(Fault::InternalError), _) => Reason::ApnsInternal,
-        (Some(Fault::Throttle), _) => Reason::ApnsTooManyRequests,
-        (Some(Fault::Reset), _) => Reason::ApnsReset,
-        (Some(Fault::Stall), _) => Reason::ApnsStalled,
-        (None, Fate::Dead) if behaviour.death(token_hash).1 => Reason::ApnsExpiredToken,
-        (None, Fate::Dead) => Reason::ApnsUnregistered,
-        (None, Fate::Bad) => Reason::ApnsBadDeviceToken,
-        (None, Fate::Mismatched) => Reason::ApnsNotForTopic,
-        (None, Fate::Alive) => Reason::ApnsAccepted,
+fn apns_fate(behaviour: &Behaviour, token_hash: u64) -> Reason {
+    match behaviour.fate(token_hash) {
+        Fate::Dead if behaviour.death(token_hash).1 => Reason::ApnsExpiredToken,
+        Fate::Dead => Reason::ApnsUnregistered,
+        Fate::Bad => Reason::ApnsBadDeviceToken,
+        Fate::Mismatched => Reason::ApnsNotForTopic,
+        Fate::Alive => Reason::ApnsAccepted,
     }
 }
 
-fn fcm_fate(shared: &Shared, behaviour: &Behaviour, judged: &fcm::Judged, now: Moment) -> Reason {
-    let fate = behaviour.fate(judged.token_hash.unwrap_or(0));
-    match (fault(shared, behaviour, Platform::Fcm, now), fate) {
-        (Some(Fault::Unavailable), _) => Reason::FcmUnavailable,
-        (Some(Fault::InternalError), _) => Reason::FcmInternal,
-        (Some(Fault::Throttle), _) => Reason::FcmThrottled,
-        (Some(Fault::Reset), _) => Reason::FcmReset,
-        (Some(Fault::Stall), _) => Reason::FcmStalled,
-        (None, Fate::Dead) => Reason::FcmUnregistered,
-        (None, Fate::Bad) => Reason::FcmBadToken,
-        (None, Fate::Mismatched) => Reason::FcmSenderMismatch,
-        (None, Fate::Alive) => judged.reason,
+fn fcm_fate(behaviour: &Behaviour, judged: &fcm::Judged) -> Reason {
+    match behaviour.fate(judged.token_hash.unwrap_or(0)) {
+        Fate::Dead => Reason::FcmUnregistered,
+        Fate::Bad => Reason::FcmBadToken,
+        Fate::Mismatched => Reason::FcmSenderMismatch,
+        Fate::Alive => judged.reason,
     }
 }

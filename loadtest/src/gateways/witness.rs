@@ -230,18 +230,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Hands an answer to h2, and writes down what became of the request.
     fn send(&mut self, mut respond: SendResponse<Bytes>, verdict: Verdict, now: Moment) {
         let Verdict { reason, token_hash, .. } = verdict;
+        let [faulted, lost] =
+            [reason, closed(self.platform)].map(|otherwise| verdict.unheard(self.platform, otherwise));
         let outcome = match reason {
             Reason::ApnsReset | Reason::FcmReset => {
                 respond.send_reset(H2Reason::INTERNAL_ERROR);
-                reason
+                faulted
             }
             Reason::ApnsStalled | Reason::FcmStalled => {
                 self.stalled.push(respond);
                 self.forget_reset_streams();
-                reason
+                faulted
             }
             _ if respond_with(&mut respond, self.platform, verdict).is_ok() => reason,
-            _ => closed(self.platform),
+            _ => lost,
         };
         self.shared.journal.record(self.platform, token_hash, outcome, now.instant);
         if outcome == Reason::ApnsAccepted && self.unproven_limit.take().is_some() {
@@ -271,8 +273,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Drop for Connection<T> {
     fn drop(&mut self) {
         let now = Moment::now();
         for (_, verdict) in self.delayed.drain() {
-            let hash = verdict.token_hash;
-            self.shared.journal.record(self.platform, hash, closed(self.platform), now.instant);
+            let outcome = verdict.unheard(self.platform, closed(self.platform));
+            self.shared.journal.record(self.platform, verdict.token_hash, outcome, now.instant);
         }
         for _ in 0..self.receiving.len() {
             self.shared.journal.record(self.platform, None, closed(self.platform), now.instant);

@@ -81,7 +81,8 @@ async fn a_tokens_fate_is_known_beforehand() {
 
 #[tokio::test]
 async fn streams_are_reset_and_stalled() {
-    let gateways = gateways(Behaviour { reset_share: 1.0, ..Behaviour::default() }).await;
+    let unlooked_at = Behaviour { lost_answer_accepted_share: 0.0, ..Behaviour::default() };
+    let gateways = gateways(Behaviour { reset_share: 1.0, ..unlooked_at.clone() }).await;
     let mut client = gateways.apns().await;
     let error = push(&gateways, &mut client, 1).await.unwrap_err();
     assert_eq!((error.is_reset(), error.reason()), (true, Some(h2::Reason::INTERNAL_ERROR)));
@@ -93,7 +94,7 @@ async fn streams_are_reset_and_stalled() {
         .unwrap();
     let mut client = gateways.apns().await;
     assert_eq!(push(&gateways, &mut client, 2).await.unwrap(), 200);
-    gateways.admin.set_behaviour(&Behaviour { stall_share: 1.0, ..Behaviour::default() }).await.unwrap();
+    gateways.admin.set_behaviour(&Behaviour { stall_share: 1.0, ..unlooked_at }).await.unwrap();
     let mut stalled = client.send(gateways.apns_request(&token(3)), PAYLOAD).await.unwrap();
     while gateways.admin.device(&token(3)).await.unwrap().is_none() {}
     // A later request is answered, the stalled one still is not.
@@ -131,7 +132,8 @@ async fn answers_take_their_round_trip_and_die_with_the_connection() {
     assert_eq!(push(&gateways, &mut client, 1).await.unwrap(), 200);
     assert!(start.elapsed() >= std::time::Duration::from_millis(40));
 
-    let slow = Behaviour { round_trip_ms: 3_600_000, ..Behaviour::default() };
+    let slow =
+        Behaviour { round_trip_ms: 3_600_000, lost_answer_accepted_share: 1.0, ..Behaviour::default() };
     gateways.admin.set_behaviour(&slow).await.unwrap();
     let waiting = client.send(gateways.apns_request(&token(2)), PAYLOAD).await.unwrap();
     // The third request cuts the connection, so the second has arrived by then.
@@ -141,9 +143,12 @@ async fn answers_take_their_round_trip_and_die_with_the_connection() {
     assert!(read(waiting).await.is_err());
     while gateways.admin.summary().await.unwrap().open_connections > 0 {}
     let summary = gateways.admin.summary().await.unwrap();
-    assert_eq!((summary.by_reason["apns/200"], summary.by_reason["apns/closed"]), (1, 2));
-    for number in [2, 3] {
-        assert_eq!(gateways.admin.device(&token(number)).await.unwrap().unwrap().unanswered, 1);
+    let counts = ["apns/200", "apns/accepted, answer lost", "apns/closed"].map(|key| summary.by_reason[key]);
+    assert_eq!((summary.requests, counts), (3, [1; 3]));
+    // The one that waited was accepted, as was asked for; that at which it was cut was not looked at.
+    for (number, accepted) in [(2, 1), (3, 0)] {
+        let device = gateways.admin.device(&token(number)).await.unwrap().unwrap();
+        assert_eq!((device.accepted, device.unanswered), (accepted, 1 - accepted));
     }
 }
 

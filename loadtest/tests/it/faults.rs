@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use loadtest::gateways::journal::{Platform, token_hash};
-use loadtest::gateways::{Behaviour, Beyond, Burst, BurstKind, Fate};
+use loadtest::gateways::{Behaviour, Beyond, Burst, BurstKind, Fate, GatewayArgs, ServerKind, start};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -37,6 +37,39 @@ async fn a_burst_hits_its_gateway_while_it_is_on() {
     assert_eq!(fcm.call(gateways.fcm_request(&bearer), body).await.unwrap().status, 429);
     gateways.admin.set_behaviour(&Behaviour::default()).await.unwrap();
     assert_eq!(push(&gateways, &mut apns, 1).await, 200);
+}
+
+#[tokio::test]
+async fn what_gets_no_answer_is_accepted_in_its_share_by_both_servers() {
+    for mode in [ServerKind::Validating, ServerKind::Witness] {
+        let gateways = Gateways::over(start(GatewayArgs { mode, ..GatewayArgs::default() }).await.unwrap());
+        let mut number = 0;
+        for (share, dead_share, accepted) in [(1.0, 0.0, 1), (0.0, 0.0, 0), (1.0, 1.0, 0)] {
+            for (reset_share, stall_share) in [(1.0, 0.0), (0.0, 1.0)] {
+                let behaviour = Behaviour {
+                    lost_answer_accepted_share: share,
+                    dead_share,
+                    reset_share,
+                    stall_share,
+                    ..Behaviour::default()
+                };
+                gateways.admin.set_behaviour(&behaviour).await.unwrap();
+                let mut client = gateways.apns().await;
+                number += 1;
+                let _unheard = client.send(gateways.apns_request(&token(number)), PAYLOAD).await.unwrap();
+                let device = loop {
+                    if let Some(device) = gateways.admin.device(&token(number)).await.unwrap() {
+                        break device;
+                    }
+                };
+                assert_eq!((device.accepted, device.unanswered), (accepted, 1 - accepted), "{behaviour:?}");
+                client.ended.abort();
+            }
+        }
+        // The end of its connection notes nothing a second time.
+        while gateways.admin.summary().await.unwrap().open_connections > 0 {}
+        assert_eq!(gateways.admin.summary().await.unwrap().requests, number);
+    }
 }
 
 #[tokio::test]

@@ -160,10 +160,17 @@ impl Summary {
             ),
             (true, 0) => outln!("proven      nobody twice, nobody forgotten"),
             (true, n) => {
-                outln!(
-                    "accounted   nobody twice; but {} devices were not (surely) reached in time",
-                    count(n)
-                );
+                let twice = match self.gateway_duplicates {
+                    0 => "nobody twice".to_owned(),
+                    some => {
+                        format!(
+                            "{} twice, of {} that the ledger says may be",
+                            count(some),
+                            count(self.doubled_at_most)
+                        )
+                    }
+                };
+                outln!("accounted   {twice}; but {} devices were not (surely) reached in time", count(n));
             }
             (false, _) => {}
         }
@@ -180,7 +187,7 @@ fn faults(report: &Report, verdict: &Verdict, began_anew: bool) -> Vec<String> {
         (b.devices != snapshot, "the ledger knows another number of devices than the snapshot"),
         (b.pending != 0, "devices are left without an outcome"),
         (
-            b.accepted + b.ambiguous < verdict.accepted,
+            b.accepted + b.ambiguous + b.doubled_at_most < verdict.accepted,
             "the gateways accepted more devices than the ledger knows",
         ),
         (b.accepted > verdict.accepted, "the ledger calls devices accepted that the gateways never accepted"),

@@ -94,9 +94,13 @@ impl Config {
     }
 
     fn stand_ins(&mut self, info: &GatewayInfo) -> anyhow::Result<()> {
+        let endpoint = |address: &str| {
+            info.endpoint(address)
+                .with_context(|| format!("`{address}` is no address of a gateway such as 127.0.0.1:8443"))
+        };
         let apns = serde_json::json!({
             "kind": "rehearsal",
-            "endpoint": format!("{}:{}", info.server_name, port(&info.apns)?),
+            "endpoint": endpoint(&info.apns)?,
             "ca_file": info.ca_file,
             "key_file": info.apns_key_file,
             "key_id": info.apns_key_id,
@@ -105,7 +109,7 @@ impl Config {
         });
         let fcm = serde_json::json!({
             "kind": "rehearsal",
-            "endpoint": format!("{}:{}", info.server_name, port(&info.fcm)?),
+            "endpoint": endpoint(&info.fcm)?,
             "ca_file": info.ca_file,
             "service_account_file": info.fcm_service_account_file,
             "project": info.fcm_project,
@@ -155,7 +159,45 @@ const IN_FLIGHT_MAX: usize = 50_000;
 /// Connections that a demo's lane opens at most to a gateway.
 const CONNECTIONS_MAX: u16 = 300;
 
-fn port(address: &str) -> anyhow::Result<u16> {
-    let address: SocketAddr = address.parse().with_context(|| format!("`{address}` is not an address"))?;
-    Ok(address.port())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// As `owl gateways` writes it.
+    fn described(server_name: &str, address: &str) -> GatewayInfo {
+        let info = json!({
+            "apns": address, "fcm": address, "admin": format!("http://{address}"), "ca_file": "ca.pem",
+            "server_name": server_name, "apns_key_file": "apns-key.p8", "apns_key_id": "OWLKEY0001",
+            "apns_team_id": "OWLTEAM001", "apns_topic": "com.example.owl",
+            "fcm_service_account_file": "fcm.json", "fcm_project": "owl", "token_uri": "http://localhost/token",
+        });
+        serde_json::from_value(info).unwrap()
+    }
+
+    /// What `owl up --stand-ins` makes of it: where APNs is, and FCM.
+    fn endpoints(info: &GatewayInfo) -> anyhow::Result<[Option<String>; 2]> {
+        let dir = tempfile::tempdir()?;
+        let file = dir.path().join("gateways.json");
+        std::fs::write(&file, serde_json::to_vec(info)?)?;
+        let mut config = Config::default();
+        config.use_stand_ins(&file)?;
+        Ok([config.apns.and_then(|apns| apns.endpoint), config.fcm.and_then(|fcm| fcm.endpoint)])
+    }
+
+    #[test]
+    fn stand_ins_are_reached_by_the_name_in_their_certificate() {
+        for (name, address, endpoint) in [
+            ("localhost", "127.0.0.1:4711", "localhost:4711"),
+            ("gateways.internal", "gateways.internal:8443", "gateways.internal:8443"),
+            ("::1", "[::1]:8443", "[::1]:8443"),
+        ] {
+            let found = endpoints(&described(name, address)).unwrap();
+            assert_eq!(found, [Some(endpoint.to_owned()), Some(endpoint.to_owned())]);
+        }
+        for wrong in ["gateways.internal", "gateways.internal:", "[::1]", "localhost:70000"] {
+            let why = endpoints(&described("localhost", wrong)).unwrap_err().to_string();
+            assert!(why.contains(&format!("`{wrong}` is no address of a gateway")), "{why}");
+        }
+    }
 }

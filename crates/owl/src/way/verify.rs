@@ -162,7 +162,8 @@ impl Against {
                 Class::Accepted => !accepted,
                 Class::Ambiguous => false,
                 _ if outcome.token_is_dead() => accepted || !refused,
-                _ => accepted,
+                // What a holder that died had sent, or what was sent again, may have arrived the first time.
+                _ => accepted && known == 0,
             };
             self.differ += u64::from(differs);
         }

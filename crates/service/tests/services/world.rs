@@ -65,8 +65,7 @@ impl World {
     /// The sections of a push worker that sends to the stand-in gateways; secrets are given as variables.
     pub(super) fn gateways_config(&self) -> String {
         let info = &self.gateways.info;
-        let endpoint =
-            |address: &str| format!("{}:{}", info.server_name, address.rsplit(':').next().unwrap());
+        let endpoint = |address: &str| info.endpoint(address).unwrap();
         format!(
             "[push]\nlanes = 1\n[apns]\nkind = \"rehearsal\"\nendpoint = \"{}\"\nca_file = \"{ca}\"\nkey_id = \"{}\"\n\
              team_id = \"{}\"\ntopic = \"{}\"\n[fcm]\nkind = \"rehearsal\"\nendpoint = \"{}\"\nca_file = \"{ca}\"\n\

@@ -110,15 +110,11 @@ fn gateways(job: &Job, info: &GatewayInfo, clock: &Arc<dyn Clock>) -> Result<Mak
     })
 }
 
-fn endpoint(info: &GatewayInfo, address: &str) -> Option<String> {
-    Some(format!("{}:{}", info.server_name, address.rsplit(':').next()?))
-}
-
 /// For a stand-in.
 pub fn apns(info: &GatewayInfo, connections: u16) -> ApnsConfig {
     ApnsConfig {
         kind: ApnsKind::Rehearsal,
-        endpoint: endpoint(info, &info.apns),
+        endpoint: info.endpoint(&info.apns),
         ca_file: Some(info.ca_file.clone()),
         key_file: Some(info.apns_key_file.clone()),
         key: None,
@@ -133,7 +129,7 @@ pub fn apns(info: &GatewayInfo, connections: u16) -> ApnsConfig {
 pub fn fcm(info: &GatewayInfo, connections: u16) -> FcmConfig {
     FcmConfig {
         kind: FcmKind::Rehearsal,
-        endpoint: endpoint(info, &info.fcm),
+        endpoint: info.endpoint(&info.fcm),
         ca_file: Some(info.ca_file.clone()),
         service_account_file: Some(info.fcm_service_account_file.clone()),
         service_account: None,

@@ -35,6 +35,7 @@ pub(super) fn answer(
     let echoed = head.id.filter(|_| reason != Reason::ApnsBadMessageId).and_then(|id| id.try_into().ok());
     Verdict {
         reason,
+        accepted_unheard: false,
         token_hash,
         apns_id: echoed.or_else(|| Some(made_up_id(token_hash.unwrap_or(0), shared.next_id()))),
         retry_after_s: behaviour.retry_after(status, None, || shared.next_retry()),

@@ -60,6 +60,7 @@ impl Behaviour {
             ("stall_share", self.stall_share),
         ];
         let others = [
+            ("lost_answer_accepted_share", self.lost_answer_accepted_share),
             ("expired_token_share", self.expired_token_share),
             ("retry_after_share", self.retry_after_share),
         ];
@@ -156,6 +157,7 @@ mod tests {
         let wrong = Behaviour {
             dead_share: 1.5,
             stall_share: -0.1,
+            lost_answer_accepted_share: 1.1,
             apns_streams_until_proven: 0,
             fcm_streams: 0,
             retry_after_share: f64::NAN,
@@ -177,6 +179,7 @@ mod tests {
         for name in [
             "dead_share",
             "stall_share",
+            "lost_answer_accepted_share",
             "apns_streams_until_proven",
             "fcm_streams",
             "retry_after_share",

@@ -81,6 +81,10 @@ pub struct Behaviour {
     /// Share of requests that are never answered.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub stall_share: f64,
+    /// Share of good requests without an answer (their stream was reset, they were never answered, or their connection ended while
+    /// they waited) that are accepted all the same.
+    #[arg(long, value_name = "SHARE", default_value_t = limits::LOST_ANSWER_ACCEPTED_SHARE)]
+    pub lost_answer_accepted_share: f64,
     /// Streams at once on a new APNs connection until its first 200 (new connections only).
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub apns_streams_until_proven: u32,
@@ -193,6 +197,7 @@ impl Default for Behaviour {
             retry_after_share: 1.0,
             reset_share: 0.0,
             stall_share: 0.0,
+            lost_answer_accepted_share: limits::LOST_ANSWER_ACCEPTED_SHARE,
             apns_streams_until_proven: 1,
             apns_streams: limits::APNS_STREAMS,
             apns_streams_after_reject: 0,
@@ -285,6 +290,11 @@ impl Behaviour {
         self.fault(number)
     }
 
+    /// Whether the good request with this number is accepted although its answer gets lost.
+    pub(super) fn accepts_unheard(&self, number: u64) -> bool {
+        unit(mix(mix(self.seed ^ LOST_SALT) ^ number)) < self.lost_answer_accepted_share
+    }
+
     /// How long the answer takes that `number` names; it is asked for a number only if that plays a part.
     pub(super) fn takes(&self, platform: Platform, number: impl FnOnce() -> u64) -> Duration {
         let own = self.fcm_round_trip.as_ref().filter(|_| platform == Platform::Fcm);
@@ -300,6 +310,17 @@ impl Behaviour {
     /// Whether something befalls connections at a certain age.
     pub(super) fn ages(&self) -> bool {
         self.goaway_after_s > 0.0 || self.half_open_after_s > 0.0
+    }
+
+    /// Whether connections come to an end after some requests or some time, so that senders open others.
+    pub(crate) fn ends_connections(&self) -> bool {
+        let after_requests = [self.goaway_every, self.close_every, self.half_open_every];
+        self.ages() || after_requests.iter().any(|every| *every > 0)
+    }
+
+    /// Whether the setting of this name says how connections are opened, and nothing to those that are open.
+    pub(crate) fn is_for_new_connections(setting: &str) -> bool {
+        FOR_NEW_CONNECTIONS.contains(&setting)
     }
 
     /// Since how many milliseconds before the gateways' start a dead token is dead, and whether it expired.
@@ -327,6 +348,16 @@ impl Behaviour {
     }
 }
 
+/// Looked at when a connection is opened, and never again.
+const FOR_NEW_CONNECTIONS: [&str; 6] = [
+    "apns_streams_until_proven",
+    "apns_streams",
+    "fcm_streams",
+    "tls_handshake_ms",
+    "connections_max",
+    "connections_beyond",
+];
+
 /// Each keeps its use of a number apart from the others.
 const FATE_SALT: u64 = 0x5eed_fa7e;
 const BURST_SALT: u64 = 0x5eed_b025;
@@ -334,6 +365,7 @@ const ROUND_TRIP_SALT: u64 = 0x5eed_2077;
 const DEATH_SALT: u64 = 0x5eed_dead;
 const EXPIRED_SALT: u64 = 0x5eed_0410;
 const RETRY_SALT: u64 = 0x5eed_0429;
+const LOST_SALT: u64 = 0x5eed_1057;
 
 #[cfg(test)]
 mod tests {
@@ -355,6 +387,34 @@ mod tests {
         let all = Behaviour { reset_share: 1.0, ..Behaviour::default() };
         let none = Behaviour::default();
         assert!((0..1000).all(|n| all.fault(n) == Some(Fault::Reset) && none.fault(n).is_none()));
+    }
+
+    #[test]
+    fn a_lost_answer_is_an_acceptance_in_its_share() {
+        let accepts = |share: f64, number: u64| {
+            let lost = Behaviour { lost_answer_accepted_share: share, ..Behaviour::default() };
+            lost.accepts_unheard(number)
+        };
+        let half = (0..10_000).filter(|&n| accepts(0.5, n)).count();
+        assert!((4_800..5_200).contains(&half), "{half}");
+        assert!((0..1_000).all(|n| accepts(1.0, n) && !accepts(0.0, n)));
+        let other = Behaviour { seed: 1, ..Behaviour::default() };
+        assert!((0..1_000).any(|n| other.accepts_unheard(n) != accepts(0.5, n)), "the seed plays a part");
+    }
+
+    #[test]
+    fn what_is_for_new_connections_is_a_setting() {
+        let settings = super::super::profile::settings();
+        let known = |name: &&str| settings.iter().any(|setting| setting.name == **name);
+        assert!(FOR_NEW_CONNECTIONS.iter().all(known));
+        assert!(!Behaviour::is_for_new_connections("close_every"));
+        assert!(!Behaviour::default().ends_connections());
+        let ending = [
+            Behaviour { goaway_after_s: 1.0, ..Behaviour::default() },
+            Behaviour { close_every: 1, ..Behaviour::default() },
+            Behaviour { half_open_every: 1, ..Behaviour::default() },
+        ];
+        assert!(ending.iter().all(Behaviour::ends_connections));
     }
 
     #[test]

@@ -123,8 +123,14 @@ impl Desk {
     /// The client gave a request up. Whether one that stalls was noted before is left as it is.
     fn forget(&mut self, stream: u32, now: Moment) {
         if let Some((_, verdict)) = self.delayed.remove(|(delayed, _)| *delayed == stream) {
-            self.record(verdict.token_hash, closed(self.platform), now);
+            self.lose_answer(&verdict, now);
         }
+    }
+
+    /// A request that was looked at, and whose answer never leaves.
+    fn lose_answer(&mut self, verdict: &Verdict, now: Moment) {
+        let outcome = verdict.unheard(self.platform, closed(self.platform));
+        self.record(verdict.token_hash, outcome, now);
     }
 
     /// A request that nobody looks at any more.
@@ -147,7 +153,7 @@ impl Desk {
         let waiting: Vec<Verdict> =
             self.delayed.drain().chain(self.ready.drain(..)).map(|(_, v)| v).collect();
         for verdict in waiting {
-            self.record(verdict.token_hash, closed(self.platform), now);
+            self.lose_answer(&verdict, now);
         }
         self.hand_notes_in();
     }
@@ -159,7 +165,7 @@ impl Drop for Desk {
     }
 }
 
-/// What a request came to whose connection ended.
+/// What a request came to that was not accepted, and whose connection ended.
 pub(in super::super) fn closed(platform: Platform) -> Reason {
     match platform {
         Platform::Apns => Reason::ApnsClosed,

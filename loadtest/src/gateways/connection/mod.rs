@@ -146,18 +146,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 Some(more) => more,
                 None => return Poll::Ready(Step::Ended(End::Closed)),
             };
-            if self.desk.ending == Some(End::Silent) {
+            if let Some(end) = self.desk.ending {
                 self.desk.abandon(now);
-                return Poll::Ready(Step::Ended(End::Silent));
+                return Poll::Ready(Step::Ended(end));
             }
             self.answer_due(cx, now);
             if self.answer_ready(cx, now).is_none() {
                 return Poll::Ready(Step::Ended(End::Closed));
             }
             self.desk.hand_notes_in();
-            if let Some(end) = self.desk.ending {
-                return Poll::Ready(Step::Ended(end));
-            }
             if self.write(cx).is_none() {
                 return Poll::Ready(Step::Ended(End::Closed));
             }
@@ -215,14 +212,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     fn answer_ready(&mut self, cx: &mut Context<'_>, now: Moment) -> Option<()> {
         let singly = self.desk.behaviour.answer_singly;
         let mut ready = std::mem::take(&mut self.desk.ready);
+        let mut lost = false;
         for (stream, verdict) in ready.drain(..) {
+            if lost {
+                // Abandoned with the desk.
+                self.desk.ready.push((stream, verdict));
+                continue;
+            }
             let outcome = self.put(stream, &verdict);
             self.desk.record(verdict.token_hash, outcome, now);
             self.mind_streams(outcome);
             if singly {
                 self.desk.hand_notes_in();
-                self.write(cx)?;
+                lost = self.write(cx).is_none();
             }
+        }
+        if lost {
+            return None;
         }
         self.desk.ready = ready;
         Some(())
@@ -284,9 +290,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Puts an answer into the output. Answers what became of the request.
     fn put(&mut self, stream: u32, verdict: &Verdict) -> Reason {
-        match verdict.reason {
-            Reason::ApnsReset | Reason::FcmReset => self.server.reset(stream, Code::INTERNAL_ERROR),
-            Reason::ApnsStalled | Reason::FcmStalled => {}
+        let otherwise = match verdict.reason {
+            reason @ (Reason::ApnsReset | Reason::FcmReset) => {
+                self.server.reset(stream, Code::INTERNAL_ERROR);
+                reason
+            }
+            reason @ (Reason::ApnsStalled | Reason::FcmStalled) => reason,
             reason => {
                 let seconds = verdict.retry_after_s.map(|seconds| seconds.to_string());
                 let all = [
@@ -301,12 +310,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                     fields[count] = field;
                     count += 1;
                 }
-                if !self.server.answer(stream, reason.status(), &fields[..count], &verdict.body) {
-                    return closed(self.desk.platform);
+                if self.server.answer(stream, reason.status(), &fields[..count], &verdict.body) {
+                    return reason;
                 }
+                closed(self.desk.platform)
             }
-        }
-        verdict.reason
+        };
+        verdict.unheard(self.desk.platform, otherwise)
     }
 
     /// Writes until there is nothing more or nobody takes it; nothing if the connection is lost.

@@ -28,11 +28,16 @@ fn open(
 ) -> (DuplexStream, JoinHandle<End>, oneshot::Sender<()>, Arc<Shared>) {
     let behaviour = Behaviour { apns_streams_until_proven: 1_000, ..behaviour };
     let shared = Shared::for_tests(mode, behaviour);
+    let (ours, served, hang_up) = open_at(Platform::Apns, &shared);
+    (ours, served, hang_up, shared)
+}
+
+fn open_at(platform: Platform, shared: &Arc<Shared>) -> (DuplexStream, JoinHandle<End>, oneshot::Sender<()>) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let (hang_up, gone) = oneshot::channel();
     let gone = async { drop(gone.await) };
-    let served = tokio::spawn(serve(Arc::clone(&shared), Platform::Apns, theirs, gone));
-    (ours, served, hang_up, shared)
+    let served = tokio::spawn(serve(Arc::clone(shared), platform, theirs, gone));
+    (ours, served, hang_up)
 }
 
 async fn connect(mode: ServerKind, behaviour: Behaviour) -> Client {
@@ -41,10 +46,38 @@ async fn connect(mode: ServerKind, behaviour: Behaviour) -> Client {
     Client { send, ended: tokio::spawn(connection), served, hang_up, shared }
 }
 
+/// An access token that never expires.
+const BEARER: &str = "ya29.token";
+
+/// An FCM that validates, and takes [`BEARER`].
+fn fcm(behaviour: Behaviour) -> Arc<Shared> {
+    let shared = Shared::for_tests(ServerKind::Validating, behaviour);
+    shared.token_endpoint.issue(BEARER, i64::MAX);
+    shared
+}
+
+async fn connect_to_fcm(shared: &Arc<Shared>) -> Client {
+    let (ours, served, hang_up) = open_at(Platform::Fcm, shared);
+    let (send, connection) = h2::client::handshake(ours).await.expect("a handshake");
+    Client { send, ended: tokio::spawn(connection), served, hang_up, shared: Arc::clone(shared) }
+}
+
 impl Client {
     fn send(&mut self) -> ResponseFuture {
         let request = Request::post("https://localhost/4/device/abc").body(()).expect("a request");
         self.send.send_request(request, true).expect("an open connection").0
+    }
+
+    /// A good message for one of FCM's devices.
+    fn notify(&mut self, device: u64) -> ResponseFuture {
+        let request = Request::post("https://localhost/v1/projects/owl/messages:send")
+            .header("authorization", format!("Bearer {BEARER}"))
+            .body(())
+            .expect("a request");
+        let (answer, mut body) = self.send.send_request(request, false).expect("an open connection");
+        let message = format!(r#"{{"message":{{"token":"token:{device:030}"}}}}"#);
+        body.send_data(message.into(), true).expect("room for it");
+        answer
     }
 
     async fn ask(&mut self) -> u16 {
@@ -132,6 +165,74 @@ async fn after_so_many_requests_all_that_wait_are_lost() {
         assert!(tokio::time::timeout(Duration::from_secs(600), answer).await.is_err());
     }
     assert_eq!((client.count("apns/200"), client.count("apns/closed")), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_when_a_connection_is_cut_is_accepted_in_the_share_that_was_asked_for() {
+    for (share, accepted) in [(1.0, 20), (0.0, 0)] {
+        let cut = Behaviour {
+            close_every: 21,
+            round_trip_ms: 50,
+            lost_answer_accepted_share: share,
+            ..Behaviour::default()
+        };
+        let shared = fcm(cut);
+        let mut client = connect_to_fcm(&shared).await;
+        let lost: Vec<_> = (0..21).map(|device| client.notify(device)).collect();
+        for answer in lost {
+            answer.await.expect_err("no answer leaves");
+        }
+        assert_eq!((&mut client.served).await.expect("no panic"), End::Cut);
+        // The request at which it was cut was not looked at.
+        let counts = (client.count("fcm/accepted, answer lost"), client.count("fcm/closed"));
+        assert_eq!(counts, (accepted, 21 - accepted));
+        assert_eq!(shared.journal.summary().accepted_devices, accepted);
+
+        // Who sends again sends twice to those.
+        shared.set_behaviour(Behaviour::default());
+        let mut client = connect_to_fcm(&shared).await;
+        for device in 0..21 {
+            assert_eq!(client.notify(device).await.expect("an answer").status(), 200);
+        }
+        let said = shared.journal.summary();
+        assert_eq!((said.requests, said.accepted_devices, said.duplicates), (42, 21, accepted));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_ready_in_the_turn_of_the_cut_is_lost_too() {
+    let cut = Behaviour { close_every: 21, lost_answer_accepted_share: 0.0, ..Behaviour::default() };
+    let shared = fcm(cut);
+    let mut client = connect_to_fcm(&shared).await;
+    let lost: Vec<_> = (0..21).map(|device| client.notify(device)).collect();
+    let mut answered = 0;
+    for answer in lost {
+        answered += u64::from(answer.await.is_ok());
+    }
+    assert_eq!((client.count("fcm/200"), client.count("fcm/closed")), (answered, 21 - answered));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_reset_stalled_or_gives_up_may_have_been_accepted_and_a_dead_token_never() {
+    let lost = Behaviour { lost_answer_accepted_share: 1.0, ..Behaviour::default() };
+    let shared = fcm(Behaviour { reset_share: 1.0, ..lost.clone() });
+    let mut client = connect_to_fcm(&shared).await;
+    client.notify(1).await.expect_err("a reset");
+    shared.set_behaviour(Behaviour { stall_share: 1.0, ..lost.clone() });
+    let stalled = client.notify(2);
+    assert!(tokio::time::timeout(Duration::from_secs(600), stalled).await.is_err());
+    shared.set_behaviour(Behaviour { round_trip_ms: 9_000, ..lost.clone() });
+    let given_up = client.notify(3);
+    assert!(tokio::time::timeout(Duration::from_secs(1), given_up).await.is_err());
+    shared.set_behaviour(Behaviour { reset_share: 1.0, dead_share: 1.0, ..lost });
+    client.notify(4).await.expect_err("a reset");
+    // The one that was given up is noted when that is heard, or else when its answer is due.
+    while shared.journal.summary().requests < 4 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!((client.count("fcm/accepted, answer lost"), client.count("fcm/reset")), (3, 1));
+    let said = shared.journal.summary();
+    assert_eq!((said.requests, said.accepted_devices), (4, 3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,14 @@ pub(in super::super) fn answer(shared: &Shared, behaviour: &Behaviour, judged: &
         _ if status == 0 => Bytes::new(),
         reason => error(reason, status, project, judged.violation.as_ref()).to_string().into(),
     };
-    Verdict { reason: judged.reason, token_hash: judged.token_hash, apns_id: None, retry_after_s, body }
+    Verdict {
+        reason: judged.reason,
+        accepted_unheard: false,
+        token_hash: judged.token_hash,
+        apns_id: None,
+        retry_after_s,
+        body,
+    }
 }
 
 /// The shape of Google's: `0:<microseconds>%<hexadecimal>`. By hand, because `format!` is a tenth of what an answer costs.

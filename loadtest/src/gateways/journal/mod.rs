@@ -32,13 +32,13 @@ pub struct JournalEntry {
     pub hash: u64,
     /// The gateway.
     pub platform: Platform,
-    /// Notifications that were accepted.
+    /// Notifications that were accepted, those among them whose answer was lost.
     pub accepted: u8,
     /// Final refusals: 4xx other than 429 and than those about credentials.
     pub rejected: u8,
     /// Answers that invite a retry: 429 and 5xx.
     pub retryable: u8,
-    /// Requests that got no answer: reset, stalled, or their connection ended.
+    /// Requests that got no answer and were not accepted: reset, stalled, or their connection ended.
     pub unanswered: u8,
     /// Time of the first answer.
     pub first_ms: u32,

@@ -116,7 +116,7 @@ fn burst() -> impl Strategy<Value = Burst> {
 }
 
 fn behaviour() -> impl Strategy<Value = Behaviour> {
-    let shares = proptest::array::uniform8(share());
+    let shares = proptest::array::uniform9(share());
     let numbers = proptest::array::uniform4(0..=i64::MAX as u64);
     let small = proptest::array::uniform4(any::<u32>());
     let options = (
@@ -154,6 +154,7 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
                 unavailable_share: shares[2],
                 reset_share: shares[3],
                 stall_share: shares[4],
+                lost_answer_accepted_share: shares[8],
                 retry_after_share: shares[5],
                 expired_token_share: shares[6],
                 goaway_after_s: shares[7] * 100.0,
