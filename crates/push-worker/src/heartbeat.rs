@@ -60,17 +60,28 @@ impl Shared {
         }
     }
 
-    fn take_in(&self, rows: &[WorkerRow]) {
+    /// Sets how fast may be sent: this worker's part of each gateway's quota, by what the lanes know of it and by how many workers were
+    /// live at the last look. A lane does so before it takes its first batch: until the next look it would keep to no quota.
+    pub(crate) fn pace(&self) {
         let quotas = links(&self.lanes());
+        let sharing = self.sharing.load(Ordering::Relaxed).max(1);
+        for platform in Platform::ALL {
+            let quota = quotas.iter().find(|l| l.gateway == platform.label()).and_then(|l| l.quota_per_s);
+            let now = self.clock.mono();
+            #[expect(clippy::cast_precision_loss, reason = "a rate is approximate anyway")]
+            let rate = quota.map(|q| q as f64 / sharing as f64);
+            self.control(platform).bucket.set_rate(rate, now);
+        }
+    }
+
+    fn take_in(&self, rows: &[WorkerRow]) {
+        self.sharing.store(rows.iter().filter(|r| r.role == Role::Push).count(), Ordering::Relaxed);
+        self.pace();
         for platform in Platform::ALL {
             let (live, tripped) = census(rows, platform);
             let share =
                 live > 0 && tripped * 100 >= live * usize::from(self.config.fleet_trip_percent.max(1));
-            let quota = quotas.iter().find(|l| l.gateway == platform.label()).and_then(|l| l.quota_per_s);
-            let now = self.clock.mono();
             let mut control = self.control(platform);
-            #[expect(clippy::cast_precision_loss, reason = "a rate is approximate anyway")]
-            control.bucket.set_rate(quota.map(|q| q as f64 / live.max(1) as f64), now);
             let gateway = platform.label();
             match (std::mem::replace(&mut control.fleet_tripped, share), share) {
                 (false, true) => {

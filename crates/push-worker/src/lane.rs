@@ -157,6 +157,7 @@ impl Lane {
         if let Some(place) = self.shared.lanes().get_mut(self.index) {
             *place = report;
         }
+        self.shared.pace();
     }
 
     fn trouble(&self) -> Option<String> {

@@ -208,9 +208,12 @@ impl Lane {
 }
 
 /// When the last of these requests was handed to a connection. A gateway asks before each group of writes, so it was when it
-/// was last told that it may; it also asks while the rest waits, which may then not leave at all, but not after the last answer.
+/// was last told that it may; it also asks while the rest waits, which may then not leave at all, but not after the last
+/// answer. If the rest did not leave, what was written and never answered says nothing: its end is its patience's.
 fn last_write(agreed_at: Option<UnixMs>, answers: &[Answered]) -> Option<UnixMs> {
-    let last_answer = answers.iter().filter(|a| a.answer != Answer::NotSent).map(|a| a.at).max()?;
+    let some_stayed = answers.iter().any(|a| a.answer == Answer::NotSent);
+    let says = |answer| answer != Answer::NotSent && !(some_stayed && answer == Answer::Ambiguous);
+    let last_answer = answers.iter().filter(|a| says(a.answer)).map(|a| a.at).max()?;
     Some(agreed_at?.min(last_answer))
 }
 
@@ -242,6 +245,10 @@ mod tests {
             Some(UnixMs(40))
         );
         assert_eq!(last_write(Some(UnixMs(900)), &[at(1, Answer::NotSent, 1_000)]), None);
+        let never_answered = at(2, Answer::Ambiguous, 1_000);
+        let (stayed, agreed_at) = (at(1, Answer::NotSent, 1_000), Some(UnixMs(900)));
+        assert_eq!(last_write(agreed_at, &[accepted, stayed, never_answered]), Some(UnixMs(40)));
+        assert_eq!(last_write(agreed_at, &[stayed, never_answered]), None);
         assert_eq!(last_write(None, &[accepted]), None);
     }
 }

@@ -14,7 +14,7 @@ use common::snapshot::{Manifest, keys};
 use common::test_send::TestId;
 use common::time::{Clock, UnixMs};
 use common::watch::Watch;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,8 @@ pub struct Shared {
     /// Claims and completions.
     pub(crate) ledger: Outage,
     controls: [Mutex<Control>; 2],
+    /// Push workers, this one too, that shared the quotas at the last look at the fleet; 0 before the first.
+    pub(crate) sharing: AtomicUsize,
     counters: Mutex<CounterRows>,
     lanes: Mutex<Vec<LaneReport>>,
     /// Whether a gateway was out of reach at the last heartbeat.
@@ -117,6 +119,7 @@ impl Shared {
             assign_trouble: Mutex::default(),
             ledger: Outage::new("the ledger could not be written"),
             controls: [control(), control()],
+            sharing: AtomicUsize::new(0),
             counters: Mutex::new(CounterRows::new(id)),
             lanes: Mutex::new(vec![LaneReport::default(); config.lanes.max(1)]),
             was_cut: AtomicBool::new(false),

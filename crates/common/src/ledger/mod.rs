@@ -220,8 +220,11 @@ pub fn complete(
             }
         }
     }
-    if record.sent_at == UnixMs::default() {
-        record.sent_at = done.sent_at.unwrap_or_default();
+    // Of several turns the first one, in whatever order they report.
+    if let Some(sent_at) = done.sent_at
+        && (record.sent_at == UnixMs::default() || sent_at < record.sent_at)
+    {
+        record.sent_at = sent_at;
     }
     if record.fence != done.fence {
         return (CompleteAnswer::Merged, Some(record));

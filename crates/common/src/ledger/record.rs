@@ -85,7 +85,7 @@ impl BatchRecord {
     pub fn answered_at(&self, index: usize) -> Option<UnixMs> {
         let outcome = self.outcome(index)?;
         let ms = i64::from(*self.times.get(index)?);
-        (outcome != Outcome::Unsent).then_some(UnixMs(self.created_at.0 + ms))
+        (outcome != Outcome::Unsent).then_some(UnixMs(self.created_at.0.saturating_add(ms)))
     }
 
     /// When the last answer of a gateway came; `None` while nothing is known to have been sent.
@@ -95,9 +95,8 @@ impl BatchRecord {
             let ours = matches!(outcome, Outcome::Unsendable | Outcome::Misconfigured);
             !ours && matches!(outcome.class(), Class::Accepted | Class::Rejected | Class::Ambiguous)
         };
-        let answered = self.outcomes().zip(&self.times).filter(|((o, _), _)| of_a_gateway(*o));
-        let ms = answered.map(|(_, ms)| i64::from(*ms)).max().filter(|_| self.sent_at.0 > 0)?;
-        Some(UnixMs(self.created_at.0 + ms))
+        let of_gateways = (0..self.len()).filter(|&i| self.outcome(i).is_some_and(of_a_gateway));
+        of_gateways.filter_map(|i| self.answered_at(i)).max().filter(|_| self.sent_at.0 > 0)
     }
 
     /// Writes one device's outcome. Out of range does nothing.

@@ -177,6 +177,20 @@ fn the_sending_counts_as_it_was_first_and_the_answers_as_they_were_last() {
 }
 
 #[test]
+fn who_sent_first_and_reports_last_still_sent_first() {
+    let mut store = None;
+    let d = claim(None, &ask(1, 1, 0));
+    apply(&mut store, d);
+    let d = claim(store.as_ref(), &ask(1, 2, 30_000));
+    apply(&mut store, d);
+    let d = complete(store.as_ref(), &results(2, &[Outcome::Accepted], 31_000));
+    apply(&mut store, d);
+    let (answer, record) = complete(store.as_ref(), &results(1, &[Outcome::Accepted], 1_000));
+    assert_eq!(answer, CompleteAnswer::Merged);
+    assert_eq!(record.unwrap().sent_at, UnixMs(999));
+}
+
+#[test]
 fn the_first_version_is_read_as_one_that_knows_no_time_of_sending() {
     let mut store = None;
     let d = claim(None, &ask(1, 1, 0));
@@ -192,6 +206,18 @@ fn the_first_version_is_read_as_one_that_knows_no_time_of_sending() {
     old.drain(at..at + 8);
     record.sent_at = UnixMs(0);
     assert_eq!(BatchRecord::decode(&old), Ok(record));
+}
+
+#[test]
+fn a_record_made_at_the_end_of_time_is_read_without_harm() {
+    let mut record = BatchRecord::blank(&[Outcome::Unsent.to_byte(Platform::Apns)], UnixMs(i64::MAX));
+    record.set(0, Outcome::Accepted, UnixMs(i64::MAX));
+    record.sent_at = UnixMs(1);
+    // The device's time, the last four bytes, says a millisecond later than can be.
+    let mut bytes = record.encode();
+    let at = bytes.len() - 4;
+    bytes[at] = 1;
+    assert_eq!(BatchRecord::decode(&bytes).unwrap().last_answer_at(), Some(UnixMs(i64::MAX)));
 }
 
 /// A worker that was stopped between reading its clock and asking asks with a time long past.

@@ -1,7 +1,7 @@
 //! What gateways answer, and what becomes of it.
 
 use crate::bench::Bench;
-use crate::world::Spec;
+use crate::world::{Spec, World};
 use common::device::Platform;
 use common::limits::{ATTEMPTS_MAX, CLAIM_LEASE, CLAIM_MARGIN};
 use common::outcome::Outcome;
@@ -324,6 +324,16 @@ async fn pacing_keeps_to_the_quota_and_holds_no_claims_while_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_that_has_looked_at_nobody_yet_keeps_to_the_quota() {
+    let bench = Bench::new(Spec { users: 1000, fcm_one_in: 1, ..Spec::default() }).await;
+    bench.fcm.quota_per_s.set(Some(50));
+    bench.lane.tend().await;
+    bench.drain(Duration::from_secs(5)).await;
+    let devices = bench.fcm.devices();
+    assert!((100..=300).contains(&devices), "{devices} in 5 s");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_scarce_quota_at_one_gateway_does_not_slow_the_other() {
     let bench = Bench::new(Spec { users: 1000, ..Spec::default() }).await;
     bench.fcm.quota_per_s.set(Some(25));
@@ -336,6 +346,19 @@ async fn a_scarce_quota_at_one_gateway_does_not_slow_the_other() {
     bench.drain(MINUTE).await;
     assert_eq!((bench.count(Outcome::Accepted).await, bench.most_writes()), (1000, 1));
     assert!(bench.world.clock.mono() < Duration::from_secs(45));
+}
+
+/// At a press, batches come before the next look at the campaign: they take room by their size, not for one device each.
+#[tokio::test(start_paused = true)]
+async fn batches_of_a_press_since_the_last_look_take_their_room() {
+    let mut world = World::ready(Spec { users: 10_000, batch_users: 1_000, ..Spec::default() }).await;
+    world.arm().await;
+    let mut bench = Bench::over(world).await;
+    bench.world.press().await;
+    bench.world.send_batches().await;
+    assert_eq!(bench.world.queued().len(), 10);
+    // The lane has room for 4,000 devices.
+    assert_eq!(bench.lane.step().await, 4);
 }
 
 #[tokio::test(start_paused = true)]
