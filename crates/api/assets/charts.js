@@ -42,7 +42,10 @@ export function histogram(byMs, lateMs) {
   const slots = Object.entries(byMs).map(([ms, n]) => [Number(ms), n]).sort((a, b) => a[0] - b[0]);
   if (slots.length === 0) return h('p', { class: 'quiet' }, 'Nothing was accepted.');
   const last = slots[slots.length - 1][0];
-  const width = [100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000, 300000, 600000].find((w) => (last + 1) / w <= 60) ?? 3600000;
+  // The books' slots are 10 ms wide at first; books that an older version closed have none below 100 ms, and are no finer drawn.
+  const finest = slots.some(([ms]) => ms % 100 !== 0) ? 10 : 100;
+  const widths = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000, 300000, 600000];
+  const width = widths.find((w) => w >= finest && (last + 1) / w <= 60) ?? 3600000;
   const items = [];
   for (let from = 0; from <= last; from += width) items.push({ from, n: 0 });
   for (const [ms, n] of slots) items[Math.floor(ms / width)].n += n;

@@ -45,7 +45,8 @@ function outcomes(books) {
 function late(books, lateMs, id) {
   const { late: l } = books;
   if (l.devices === 0) return h('p', {}, `Nobody was later than ${took(lateMs)} after the press.`);
-  const why = [[l.waited_on_queue, 'their batch waited on a queue'], [l.tried_again, 'they were tried again'], [l.slow_gateway, 'the answer took that long']].filter(([n]) => n > 0);
+  const why = [[l.waited_on_queue, 'their batch waited on a queue, or for a quota'], [l.left_late, 'we sent late: they waited for a stream, or for our CPU'],
+    [l.slow_gateway, 'the answer took that long'], [l.tried_again, 'they came in a later turn: tried again, or put off by a quota']].filter(([n]) => n > 0);
   return [h('p', {}, `${number(l.devices)} ${plural(l.devices, 'device was', 'devices were')} later than ${took(lateMs)}:`),
     h('ul', {}, why.map(([n, words]) => h('li', {}, `${number(n)}: ${words}`))),
     latest(l.examples, id)];

@@ -177,6 +177,7 @@ fn times(rows: &mut Rows, report: &Report) {
         ("waited_on_queue", late.waited_on_queue),
         ("tried_again", late.tried_again),
         ("slow_gateway", late.slow_gateway),
+        ("left_late", late.left_late),
     ] {
         rows.row("late", "", name, &n);
     }

@@ -172,11 +172,12 @@ fn late(r: &Report) {
         return;
     }
     outln!(
-        "late        {} later than 5 s: {} waited on a queue, {} were tried again, {} waited for the gateway",
+        "late        {} later than 5 s: {} waited on a queue or for a quota, {} left us late, {} waited for the gateway, {} came in a later turn",
         count(late.devices),
         count(late.waited_on_queue),
-        count(late.tried_again),
-        count(late.slow_gateway)
+        count(late.left_late),
+        count(late.slow_gateway),
+        count(late.tried_again)
     );
     for l in late.examples.iter().take(3) {
         outln!("  batch {} place {}: {} ms, {}", l.batch, l.place, l.ms, l.why);
