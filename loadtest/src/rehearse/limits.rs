@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Pressed;
+use super::{Fault, Pressed, What};
 
 /// The stages, longest first, and what that means.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct Limits {
     pub busy: f64,
     /// Share of what was busy that was the stand-in gateways' own.
     pub gateways_share: f64,
+    /// The longest stage, where it can be called what limited the press.
+    #[serde(default)]
+    pub bottleneck: Option<String>,
     /// What limited it, what would be next, and what to do, in plain sentences.
     pub sentences: Vec<String>,
 }
@@ -42,9 +45,9 @@ const SAY_WHEN_PERCENT: u64 = 90;
 /// Cores count as fully used from here on.
 const SATURATED: f64 = 0.85;
 
-/// What limited this press on a machine with so many cores.
+/// What limited this press on a machine with so many cores, while these things broke.
 #[must_use]
-pub fn limits(pressed: &Pressed, cores: usize) -> Limits {
+pub fn limits(pressed: &Pressed, cores: usize, faults: &[Fault]) -> Limits {
     let s = &pressed.steps;
     let mean = |passed: &super::Passed| passed.times.mean_ms;
     let (first, last) =
@@ -72,15 +75,39 @@ pub fn limits(pressed: &Pressed, cores: usize) -> Limits {
     let used = pressed.cpu_seconds + pressed.gateway_cpu_seconds;
     let busy = (used / (seconds * cores.max(1) as f64)).min(1.0);
     let gateways_share = if used > 0.0 { pressed.gateway_cpu_seconds / used } else { 0.0 };
-    let sentences = if pressed.happened.is_empty() {
-        sentences(&stages, (used > 0.0).then_some(busy), gateways_share)
+    let (bottleneck, sentences) = if let Some(what) = names(faults, halts) {
+        let why = format!(
+            "Parts were stopped on purpose ({what}): the times show what that cost, and name no bottleneck."
+        );
+        (None, vec![why])
     } else {
-        vec![
-            "Things were broken on purpose: the times show what that cost, and name no bottleneck."
-                .to_owned(),
-        ]
+        let first = stages.first().filter(|stage| stage.mean_ms > 0);
+        let mut all = sentences(&stages, (used > 0.0).then_some(busy), gateways_share);
+        all.extend(names(faults, |what| !halts(what)).map(|what| {
+            format!(
+                "Something was done on purpose meanwhile ({what}): its part in these times is not told apart."
+            )
+        }));
+        (first.map(|stage| stage.name.clone()), all)
     };
-    Limits { stages, busy, gateways_share, sentences }
+    Limits { stages, busy, gateways_share, bottleneck, sentences }
+}
+
+/// Whether this ends a part, or has it do nothing for a while: what waits for it then says nothing of where time is lost otherwise.
+fn halts(what: What) -> bool {
+    match what {
+        What::Kill | What::Terminate | What::Freeze | What::Stop | What::DeafGateways => true,
+        What::PressAgain | What::Gateways => false,
+    }
+}
+
+/// The faults of a kind as a scenario writes them, each once; `None` without any.
+fn names(faults: &[Fault], is: fn(What) -> bool) -> Option<String> {
+    let of_kind = faults.iter().map(|fault| fault.what).filter(|what| is(*what));
+    let mut all: Vec<_> = of_kind.map(|what| format!("`{}`", what.label())).collect();
+    all.sort();
+    all.dedup();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 fn sentences(stages: &[Stage], busy: Option<f64>, gateways_share: f64) -> Vec<String> {
@@ -122,8 +149,12 @@ fn advice(stage: &str) -> &'static str {
         SEND => {
             "Requests waited for a stream, or for our CPU: more connections, more push workers, or more CPU."
         }
-        BOTH => "The gateways' answers, our connections and streams to them, their quotas, or later tries.",
-        GATEWAY => "The gateways' answers: their round trip, their quotas, or later tries.",
+        BOTH => {
+            "The gateways' answers, our connections and streams to them, their quotas, or later tries, our own pacing before them included."
+        }
+        GATEWAY => {
+            "The gateways' answers: their round trip, their quotas, or later tries. Sending counts for a batch's first turn only: our own pacing and pauses before later turns are in here."
+        }
         _ => "The ledger's table: its latency and its throughput.",
     }
 }
@@ -131,7 +162,7 @@ fn advice(stage: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rehearse::{Passed, Steps, Times};
+    use crate::rehearse::{Passed, Steps, Times, When};
 
     fn at(mean: i64) -> Passed {
         let times = Times { mean_ms: Some(mean), last_ms: Some(mean * 2), ..Times::default() };
@@ -156,7 +187,8 @@ mod tests {
             sending_ms: 2_000,
             ..Pressed::default()
         };
-        let found = limits(&pressed, 2);
+        let found = limits(&pressed, 2, &[]);
+        assert_eq!(found.bottleneck.as_deref(), Some(WAIT));
         let order: Vec<_> = found.stages.iter().map(|s| (s.name.as_str(), s.mean_ms)).collect();
         assert_eq!(
             order,
@@ -168,27 +200,57 @@ mod tests {
             found.sentences
         );
         assert!(found.sentences[2].contains("95 %"), "{:?}", found.sentences);
-        assert!(limits(&pressed, 8).sentences[2].contains("not the limit"));
+        assert!(limits(&pressed, 8, &[]).sentences[2].contains("not the limit"));
         // Half of the workers are older ones.
         let mut mixed = pressed.clone();
         mixed.steps.sent.by_ms = [(0, 5)].into();
         mixed.steps.accepted = at(990);
-        let stages = limits(&mixed, 2).stages;
+        let stages = limits(&mixed, 2, &[]).stages;
         assert!(stages.iter().any(|s| (s.name.as_str(), s.mean_ms) == (BOTH, 90)), "{stages:?}");
         let unmeasured = Pressed { cpu_seconds: 0.0, gateway_cpu_seconds: 0.0, ..pressed };
-        assert!(limits(&unmeasured, 2).sentences[2].contains("was not measured"));
+        assert!(limits(&unmeasured, 2, &[]).sentences[2].contains("was not measured"));
+    }
+
+    fn with(faults: &[What]) -> Limits {
+        let steps = Steps { dispatched: at(900), ..Steps::default() };
+        let pressed = Pressed { steps, ..Pressed::default() };
+        let fault =
+            |what: &What| Fault { at: When::Percent(5), what: *what, lasts: None, set: toml::Table::new() };
+        limits(&pressed, 2, &faults.iter().map(fault).collect::<Vec<_>>())
     }
 
     #[test]
-    fn where_things_were_broken_on_purpose_nothing_is_blamed() {
-        let happened = vec![crate::rehearse::Happened { ms: 5, what: "kill -9".to_owned() }];
-        let steps = Steps { dispatched: at(900), ..Steps::default() };
-        let pressed = Pressed { steps, happened, ..Pressed::default() };
-        assert!(limits(&pressed, 2).sentences[0].starts_with("Things were broken"));
+    fn where_a_part_was_stopped_on_purpose_nothing_is_blamed() {
+        for what in [What::Kill, What::Terminate, What::Freeze, What::Stop, What::DeafGateways] {
+            let Limits { bottleneck, sentences, stages, .. } = with(&[What::Gateways, what, what]);
+            assert!((sentences.len(), stages.len(), bottleneck) == (1, 1, None), "{sentences:?}");
+            let named = format!("Parts were stopped on purpose (`{}`):", what.label());
+            assert!(sentences[0].starts_with(&named), "{sentences:?}");
+        }
+    }
+
+    #[test]
+    fn what_stops_nothing_is_only_mentioned() {
+        let usual = with(&[]).sentences;
+        for what in [What::PressAgain, What::Gateways] {
+            let Limits { bottleneck, sentences, .. } = with(&[what]);
+            assert_eq!(bottleneck.as_deref(), Some(DISPATCH));
+            let (last, others) = sentences.split_last().expect("sentences");
+            assert_eq!(others, usual);
+            assert!(last.contains(&format!("on purpose meanwhile (`{}`)", what.label())), "{last}");
+        }
+    }
+
+    #[test]
+    fn what_waits_before_later_turns_is_said_where_it_counts() {
+        for stage in [GATEWAY, BOTH] {
+            assert!(advice(stage).contains("our own pacing"), "{stage}");
+        }
     }
 
     #[test]
     fn nothing_measured_names_nothing() {
-        assert_eq!(limits(&Pressed::default(), 2).stages, []);
+        let found = limits(&Pressed::default(), 2, &[]);
+        assert_eq!((found.stages, found.bottleneck), (vec![], None));
     }
 }

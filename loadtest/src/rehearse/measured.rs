@@ -142,7 +142,7 @@ pub struct Steps {
     pub expanded: Passed,
     /// Batches claimed by a push worker.
     pub claimed: Passed,
-    /// Batches with the last of their requests on a connection.
+    /// Batches with the last request of their first turn on a connection. Later turns change nothing: their waiting is not sending.
     #[serde(default)]
     pub sent: Passed,
     /// Devices accepted by a gateway.
@@ -175,7 +175,8 @@ impl Steps {
 pub struct Passed {
     /// Its quantiles.
     pub times: Times,
-    /// How many took it in each slot of time, by the slot's begin.
+    /// How many took it in each slot of time, by the slot's begin: slots are 10 ms wide below a second, 100 ms below 10 s, a second
+    /// below ten minutes, then a minute. Figures of older versions have 100 ms below 10 s, a second below a minute, then a minute.
     pub by_ms: BTreeMap<i64, u64>,
 }
 
@@ -249,12 +250,15 @@ pub struct Happened {
 pub struct Late {
     /// All of them.
     pub devices: u64,
-    /// Their batch was claimed late.
+    /// Their batch was claimed late: it waited on a queue, or for a quota.
     pub waited_on_queue: u64,
-    /// Their batch was tried again.
+    /// They came in a later turn of their batch: they were tried again, or a quota put them off.
     pub tried_again: u64,
     /// The gateway took that long.
     pub slow_gateway: u64,
     /// The latest: shard/batch, time, and why.
     pub examples: Vec<String>,
+    /// We sent late: requests of their batch waited for a stream, or for our CPU.
+    #[serde(default)]
+    pub left_late: u64,
 }

@@ -11,7 +11,7 @@ mod scenario;
 mod served;
 mod span;
 
-pub use compare::{Change, compare};
+pub use compare::{Change, Figure, compare};
 pub use judge::{Judged, judge, judge_growth};
 pub use limits::{Limits, Stage, limits};
 pub use measured::{

@@ -116,16 +116,16 @@ fn compared(out: &mut String, r: &Rehearsal) {
     if r.compared.is_empty() {
         return;
     }
-    out.push_str("<h2>Against the baseline</h2><div class=wide><table><tr><th class=n>users<th>figure<th class=n>before<th class=n>now<th class=n>change</tr>");
+    out.push_str("<h2>Against the baseline</h2><p>All presses of a size: the median, or the most where it says at most.</p><div class=wide><table><tr><th class=n>users<th>figure<th class=n>before<th class=n>now<th class=n>change</tr>");
     for change in &r.compared {
-        let percent = change.percent().map_or_else(|| "–".to_owned(), |percent| format!("{percent:+.0} %"));
         let _ = write!(
             out,
-            "<tr><td class=n>{}<td>{}<td class=n>{:.2}<td class=n>{:.2}<td class=n>{percent}</tr>",
+            "<tr><td class=n>{}<td>{}<td class=n>{}<td class=n>{}<td class=n>{}</tr>",
             count(change.users),
             escaped(&change.figure),
-            change.before,
-            change.now
+            escaped(&change.before.to_string()),
+            escaped(&change.now.to_string()),
+            change.verdict()
         );
     }
     out.push_str("</table></div>");
@@ -264,11 +264,12 @@ fn late(out: &mut String, p: &Pressed) {
     }
     let _ = write!(
         out,
-        "<h3>Late</h3><p>{} devices were accepted later than five seconds after the press: {} because their batch waited on a queue, {} because it was tried again, {} because the gateway took that long.</p><details><summary>The latest</summary><ul>",
+        "<h3>Late</h3><p>{} devices were accepted later than five seconds after the press: {} because their batch waited on a queue or for a quota, {} because we sent late, {} because the gateway took that long, {} because they came in a later turn of their batch (tried again, or put off by a quota).</p><details><summary>The latest</summary><ul>",
         count(l.devices),
         count(l.waited_on_queue),
-        count(l.tried_again),
-        count(l.slow_gateway)
+        count(l.left_late),
+        count(l.slow_gateway),
+        count(l.tried_again)
     );
     for example in &l.examples {
         let _ = write!(out, "<li>{}", escaped(example));
@@ -345,7 +346,7 @@ pub(super) fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rehearse::{Happened, WorkerDid};
+    use crate::rehearse::{Change, Figure, Happened, Late, WorkerDid};
 
     #[test]
     fn the_page_refers_to_nothing_outside_and_escapes_what_it_is_told() {
@@ -373,6 +374,37 @@ mod tests {
             assert!(!html.contains(outside), "{outside}");
         }
         assert!(!html.replace("http://www.w3.org/2000/svg", "").contains("://"));
+    }
+
+    #[test]
+    fn a_figure_that_is_gone_is_a_dash_and_worse() {
+        let (figure, before) = ("p50, ms".to_owned(), Figure::Number(900.0));
+        let change = Change { users: 1_000, figure, before, now: Figure::Nothing };
+        let html = page(&Rehearsal { compared: vec![change], ..Rehearsal::default() });
+        let row = "<tr><td class=n>1,000<td>p50, ms<td class=n>900<td class=n>–<td class=n>worse</tr>";
+        assert!(html.contains(row), "{html}");
+    }
+
+    #[test]
+    fn who_was_late_is_counted_under_each_reason() {
+        let late = Late {
+            devices: 10,
+            waited_on_queue: 1,
+            left_late: 2,
+            slow_gateway: 3,
+            tried_again: 4,
+            examples: Vec::new(),
+        };
+        let pressed = Pressed { late, ..Pressed::default() };
+        let html = page(&Rehearsal { presses: vec![pressed], ..Rehearsal::default() });
+        for reason in [
+            "1 because their batch waited on a queue",
+            "2 because we sent late",
+            "3 because the gateway",
+            "4 because they came in a later turn",
+        ] {
+            assert!(html.contains(reason), "{reason}");
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn lines(axes: &Axes<'_>, lines: Vec<(&str, Vec<(f64, f64)>)>, names: SeriesLabe
     })
 }
 
-/// Devices accepted in each slot of time, a second's worth: bars.
+/// Devices accepted in each slot of time, as a rate a second: bars.
 pub(super) fn throughput(accepted: &Passed) -> String {
     let rates = rates(accepted);
     let top = rates.iter().map(|bar| bar.2).fold(1.0, f64::max) * 1.1;
@@ -202,7 +202,7 @@ fn rates(passed: &Passed) -> Vec<(f64, f64, f64)> {
 
 /// The share that had passed, at the end of each slot.
 fn shares(passed: &Passed) -> Vec<(f64, f64)> {
-    let total = passed.by_ms.values().sum::<u64>().max(1) as f64;
+    let total = passed.count().max(1) as f64;
     let mut points = vec![(0.0, 0.0)];
     let mut so_far = 0;
     for (from, to, n) in slots(passed) {
@@ -213,11 +213,13 @@ fn shares(passed: &Passed) -> Vec<(f64, f64)> {
     points
 }
 
-/// How wide the books' slots are: 100 ms below 10 s, 1 s below a minute, then a minute.
+/// How wide the books' slots are (`slot_begin` in `common::report`, which this crate does not know): 10 ms below a second, 100 ms
+/// below 10 s, a second below ten minutes, then a minute. Only what was just measured is drawn, never a baseline's.
 fn width(ms: i64) -> i64 {
     match ms {
-        ..10_000 => 100,
-        10_000..60_000 => 1_000,
+        ..1_000 => 10,
+        1_000..10_000 => 100,
+        10_000..600_000 => 1_000,
         _ => 60_000,
     }
 }
@@ -273,7 +275,20 @@ mod tests {
     #[test]
     fn shares_grow_to_the_whole() {
         let passed = Passed { by_ms: BTreeMap::from([(0, 1), (300, 3)]), ..Passed::default() };
-        assert_eq!(shares(&passed), [(0.0, 0.0), (0.0, 0.0), (0.1, 25.0), (0.3, 25.0), (0.4, 100.0)]);
-        assert_eq!(rates(&passed)[1].2.round(), 30.0);
+        assert_eq!(shares(&passed), [(0.0, 0.0), (0.0, 0.0), (0.01, 25.0), (0.3, 25.0), (0.31, 100.0)]);
+        assert_eq!(rates(&passed)[1].2.round(), 300.0);
+    }
+
+    #[test]
+    fn a_slot_is_as_wide_as_the_books_have_it() {
+        let begins = [0, 990, 1_000, 9_900, 10_000, 599_000, 600_000, 3_600_000];
+        assert_eq!(begins.map(width), [10, 10, 100, 100, 1_000, 1_000, 60_000, 60_000]);
+        // Nine a slot of 100 ms, a second, and a minute.
+        let by_ms = BTreeMap::from([(5_000, 9), (70_000, 9), (660_000, 9)]);
+        let rates = rates(&Passed { by_ms, ..Passed::default() });
+        assert_eq!(
+            rates.iter().map(|(.., rate)| (rate * 100.0).round()).collect::<Vec<_>>(),
+            [9_000.0, 900.0, 15.0]
+        );
     }
 }

@@ -11,6 +11,9 @@ pub use audience::Audience;
 
 /// A fault lasts so long at most.
 const FAULT_LASTS_MS_MAX: i64 = 3_600_000;
+/// What is wrong with settings of connections where none is opened.
+const NOTHING_HAPPENS: &str = "all that it sets counts for new connections only, and none is opened while it sends: say it under [gateways], or \
+     have connections end, such as set = { tls_handshake_ms = 500, goaway_every = 1000 }";
 /// Most connections of a lane to a gateway.
 const CONNECTIONS_MAX: u16 = 1_000;
 
@@ -59,6 +62,8 @@ pub struct Campaign {
     pub presses: u32,
     /// Go on with campaigns until so much time has passed; `presses` is then the least.
     pub keep_pressing_for: Option<Span>,
+    /// Send again what was written and never answered. Off: it is counted as ambiguous.
+    pub resend_ambiguous: bool,
 }
 
 /// What sends: all roles in one process of their own, on the embedded backend.
@@ -71,6 +76,9 @@ pub struct Fleet {
     pub devices_in_flight: Option<u32>,
     /// Connections of a lane to each gateway; enough for a million pushes a second when left out.
     pub connections: Option<u16>,
+    /// FCM messages a minute that the push worker keeps to, in whole messages a second; as many as it can when left out, whatever
+    /// the gateways' own quota is.
+    pub fcm_quota_per_minute: Option<u64>,
 }
 
 /// One thing that breaks.
@@ -158,6 +166,7 @@ impl Default for Campaign {
             batch_users: 100,
             presses: 1,
             keep_pressing_for: None,
+            resend_ambiguous: false,
         }
     }
 }
@@ -226,6 +235,10 @@ impl Scenario {
             self.fleet.connections.is_none_or(|n| (1..=CONNECTIONS_MAX).contains(&n)),
             format!("fleet.connections must be 1 to {CONNECTIONS_MAX}"),
         );
+        check(
+            self.fleet.fcm_quota_per_minute != Some(0),
+            "fleet.fcm_quota_per_minute must be at least 1".to_owned(),
+        );
         if let Err(why) = self.gateways.check() {
             check(false, format!("gateways: {why}"));
         }
@@ -243,8 +256,10 @@ impl Scenario {
             !grows || comparable,
             "objectives of growth compare presses of one process: take one size, and no `kill` or `terminate`".to_owned(),
         );
+        let reconnects = self.gateways.ends_connections()
+            || self.faults.iter().any(|fault| begins_anew(fault) || fault.ends_connections(&self.gateways));
         for (number, fault) in (1..).zip(&self.faults) {
-            if let Some(why) = fault.wrong(&self.gateways) {
+            if let Some(why) = fault.wrong(&self.gateways, reconnects) {
                 check(false, format!("fault {number} ({}): {why}", fault.what.label()));
             }
         }
@@ -253,7 +268,8 @@ impl Scenario {
 }
 
 impl Fault {
-    fn wrong(&self, gateways: &Behaviour) -> Option<String> {
+    /// Why it can't be. `reconnects`: something in the scenario has the push workers open new connections while they send.
+    fn wrong(&self, gateways: &Behaviour, reconnects: bool) -> Option<String> {
         let ends = matches!(self.what, What::Freeze | What::Stop | What::DeafGateways);
         match self.what {
             _ if self.lasts.is_some_and(|lasts| lasts.ms() > FAULT_LASTS_MS_MAX) => {
@@ -266,10 +282,18 @@ impl Fault {
             What::Gateways if self.set.is_empty() => {
                 Some("say what to `set`, such as set = { throttle_share = 0.2 }".to_owned())
             }
-            What::Gateways => self.changed(gateways).err(),
+            What::Gateways => self.changed(gateways).err().or_else(|| {
+                let for_new = self.set.keys().all(|name| Behaviour::is_for_new_connections(name));
+                (for_new && !reconnects).then(|| NOTHING_HAPPENS.to_owned())
+            }),
             _ if !self.set.is_empty() => Some("only `gateways` takes `set`".to_owned()),
             _ => None,
         }
+    }
+
+    /// Whether connections end while it lasts, by the gateways' doing.
+    fn ends_connections(&self, gateways: &Behaviour) -> bool {
+        self.what == What::Gateways && self.changed(gateways).is_ok_and(|changed| changed.ends_connections())
     }
 
     /// The gateways' settings while this fault lasts.

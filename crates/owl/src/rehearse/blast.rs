@@ -3,6 +3,7 @@
 use super::stage::Room;
 use super::standins::StandIns;
 use crate::output;
+use crate::way::interrupted;
 use anyhow::{Context, bail, ensure};
 use common::campaign::{Campaign, State};
 use control::{PressResult, Receipt, Status};
@@ -72,6 +73,7 @@ impl Blast<'_, '_> {
         let mut asked = Instant::now();
         let patience = self.room.scenario.campaign.deadline.0 + SETTLES_WITHIN;
         loop {
+            interrupted::wait_if_interrupted();
             let status = self.status()?;
             self.seen.samples.push(sample(&status));
             bar.set_position(status.so_far.settled().min(self.devices));
@@ -223,6 +225,7 @@ impl Blast<'_, '_> {
         let sum = books.accepted + books.rejected;
         self.note(format!("stopped: {} sent, {} not", output::count(sum), output::count(books.aborted)));
         std::thread::sleep(lasts);
+        interrupted::wait_if_interrupted();
         let _: Campaign = client.post(&format!("/v1/campaigns/{}/resume", self.id), &json!({}))?;
         self.note("resumed".to_owned());
         Ok(())

@@ -66,6 +66,9 @@ fn flags(scenario: &Scenario, scratch: &Path) -> anyhow::Result<Vec<String>> {
     if let Some(connections) = fleet.connections {
         flags.extend(["--connections".to_owned(), connections.to_string()]);
     }
+    if let Some(quota) = fleet.fcm_quota_per_minute {
+        flags.extend(["--fcm-quota-per-minute".to_owned(), quota.to_string()]);
+    }
     Ok(flags)
 }
 

@@ -69,7 +69,8 @@ pub(super) fn journal(pressed: &mut Pressed, said: &Summary) {
     counted.seen = said.accepted_devices;
     counted.doubled = said.duplicates;
     let unseen = counted.accepted.saturating_sub(said.accepted_devices);
-    let unknown = said.accepted_devices.saturating_sub(counted.accepted + counted.ambiguous);
+    let perhaps = counted.ambiguous + counted.doubled_at_most;
+    let unknown = said.accepted_devices.saturating_sub(counted.accepted + perhaps);
     counted.lost = unseen + unknown + refused.saturating_sub(said.rejected_devices);
 }
 
@@ -116,5 +117,6 @@ fn late(late: &report::Late) -> Late {
         tried_again: late.tried_again,
         slow_gateway: late.slow_gateway,
         examples: late.examples.iter().map(example).collect(),
+        left_late: late.left_late,
     }
 }

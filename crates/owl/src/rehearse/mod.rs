@@ -96,16 +96,34 @@ pub(crate) fn run(args: &RehearseArgs, server: &args::Server, json: bool) -> any
     std::fs::create_dir_all(&args.out).with_context(no)?;
     tempfile::tempfile_in(&args.out).with_context(no)?;
     interrupted::listen("nothing was written")?;
+    let passed = rehearse(args, server, json, (name, text), &scenario, baseline.as_ref());
+    // Whoever interrupted this hears how it ended, whatever it came to meanwhile.
+    interrupted::wait_if_interrupted();
+    passed
+}
+
+/// Presses, judges, and writes down. False when an objective does not hold.
+fn rehearse(
+    args: &RehearseArgs,
+    server: &args::Server,
+    json: bool,
+    (name, text): (String, String),
+    scenario: &Scenario,
+    baseline: Option<&Rehearsal>,
+) -> anyhow::Result<bool> {
     let say = Say { quiet: json };
     let server = server.typed.then(|| {
         let token = credentials::find(server.token_file.as_deref(), &server.url)?;
-        Server::open(Client::new(&server.url, token), &args.gateways, &scenario, say)
+        Server::open(Client::new(&server.url, token), &args.gateways, scenario, say)
     });
     let server = server.transpose()?;
     say.line(&format!("rehearsal: {name}. {}", scenario.about));
-    let mut done = Rehearsed { say, scenario: &scenario, server: server.as_ref() }.run()?;
+    let done = Rehearsed { say, scenario, server: server.as_ref() }.run();
+    // The stand-ins behave as before again: it may take a while, in which nothing is written yet.
+    drop(server);
+    let mut done = done?;
     (done.scenario, done.text) = (name, text);
-    if let Some(baseline) = &baseline {
+    if let Some(baseline) = baseline {
         done.compared = rehearsal::compare(baseline, &done);
         if done.compared.is_empty() {
             say.line("baseline    no press there is of the same size, so nothing is compared");
@@ -113,6 +131,7 @@ pub(crate) fn run(args: &RehearseArgs, server: &args::Server, json: bool) -> any
             say.line(&format!("baseline    it is of another scenario: {}", baseline.scenario));
         }
     }
+    interrupted::wait_if_interrupted();
     if json {
         output::json(&done)?;
     } else {
@@ -188,6 +207,7 @@ fn write(done: &Rehearsal, out: &Path) -> anyhow::Result<PathBuf> {
     let stem = format!("{}-{at}", done.scenario);
     let (page, figures) = (out.join(format!("{stem}.html")), out.join(format!("{stem}.json")));
     let fail = |file: &Path| format!("cannot write {}", file.display());
+    interrupted::wait_if_interrupted();
     std::fs::write(&page, rehearsal::page(done)).with_context(|| fail(&page))?;
     std::fs::write(&figures, serde_json::to_vec_pretty(done)?).with_context(|| fail(&figures))?;
     Ok(page)

@@ -40,13 +40,9 @@ pub(super) fn print(done: &Rehearsal) {
         outln!();
     }
     for change in &done.compared {
-        let percent = change.percent().map_or_else(|| "new".to_owned(), |p| format!("{p:+.0} %"));
         let (users, figure) = (count(change.users), &change.figure);
-        outln!(
-            "baseline    {users} users, {figure}: {:.2}, now {:.2} ({percent})",
-            change.before,
-            change.now
-        );
+        let (before, now, verdict) = (&change.before, &change.now, change.verdict());
+        outln!("baseline    {users} users, {figure}: {before}, now {now} ({verdict})");
     }
     outln!();
     if let Some(server) = &done.server {

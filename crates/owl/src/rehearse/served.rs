@@ -102,7 +102,10 @@ impl Server {
     pub(super) fn stage(&self, scenario: &Scenario) -> anyhow::Result<Visit<'_>> {
         if let Some(gateways) = &self.gateways {
             let (addresses, before) = (gateways.addresses(), self.before.clone());
-            interrupted::last(move || StandIns::set_back_now(&addresses, &before));
+            interrupted::last(
+                move || StandIns::set_back_now(&addresses, &before),
+                "The stand-ins may still behave as the scenario says: start them anew.",
+            );
             gateways.set(&scenario.gateways)?;
             gateways.reset()?;
         }
@@ -225,6 +228,8 @@ impl Stage for Visit<'_> {
         interrupted::elsewhere(format!(
             "The campaign at {server} goes on: `owl --server {server} campaign abort {id}` stops it, and frees the fleet where it is armed."
         ));
+        // Created in the moment of an interruption: it is named, and goes no further.
+        interrupted::wait_if_interrupted();
     }
 
     fn over(&self, id: &str, well: bool) {

@@ -128,7 +128,7 @@ impl<'a> Rehearsed<'a> {
         }
         done.server = self.server.map(Server::served);
         for pressed in &mut done.presses {
-            pressed.limits = rehearsal::limits(pressed, done.machine.cores);
+            pressed.limits = rehearsal::limits(pressed, done.machine.cores, &self.scenario.faults);
             pressed.judged = rehearsal::judge(&self.scenario.objectives, pressed);
         }
         done.growth = rehearsal::judge_growth(&self.scenario.objectives, &done.presses);
@@ -195,7 +195,8 @@ impl Room<'_> {
             shards: wanted.shards,
             batch_users: wanted.batch_users,
         };
-        let campaign = self.way.create(&format!("rehearsal {number}"), sent)?;
+        let name = format!("rehearsal {number}");
+        let campaign = self.way.create_with(&name, sent, wanted.resend_ambiguous)?;
         let id = campaign.id.to_string();
         self.stage.begun(&id);
         let pressed = self.press_created(&id);

@@ -88,14 +88,16 @@ impl StandIns {
         }
     }
 
-    /// Each of them, also when one can't be reached; the first that can't is named.
+    /// Each of them, also when one can't be reached; all that can't are named.
     fn set_back_within(&self, behaviours: &[Behaviour], within: Duration) -> anyhow::Result<()> {
-        let mut all = Ok(());
+        let mut wrong = Vec::new();
         for ((address, admin), behaviour) in self.all.iter().zip(behaviours) {
-            let set = self.ask(address, within, admin.set_behaviour(behaviour));
-            all = all.and(set);
+            if let Err(error) = self.ask(address, within, admin.set_behaviour(behaviour)) {
+                wrong.push(format!("{error:#}"));
+            }
         }
-        all
+        ensure!(wrong.is_empty(), "{}", wrong.join("; "));
+        Ok(())
     }
 
     /// Has all behave in this way.
@@ -149,5 +151,19 @@ impl StandIns {
         let fail = || format!("cannot reach the gateways' process at {address}");
         let answer = self.runtime.block_on(async { tokio::time::timeout(within, asked).await });
         answer.with_context(fail)?.with_context(fail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_one_that_cannot_be_set_back_is_named() {
+        // Nobody listens there.
+        let addresses = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(str::to_owned);
+        let standins = StandIns::new(&addresses).unwrap();
+        let error = standins.set_back(&[Behaviour::default(), Behaviour::default()]).unwrap_err().to_string();
+        assert!(addresses.iter().all(|address| error.contains(address.as_str())), "{error}");
     }
 }

@@ -61,6 +61,9 @@ pub(crate) struct UpArgs {
     /// Connections of a lane to each gateway, whatever the configuration says.
     #[arg(long, hide = true, value_name = "N")]
     connections: Option<u16>,
+    /// Messages a minute that may be sent to FCM, whatever the configuration says.
+    #[arg(long, hide = true, value_name = "N")]
+    fcm_quota_per_minute: Option<u64>,
 }
 
 impl UpArgs {
@@ -80,6 +83,9 @@ impl UpArgs {
         if let Some(connections) = self.connections {
             config.apns.iter_mut().for_each(|apns| apns.connections = connections);
             config.fcm.iter_mut().for_each(|fcm| fcm.connections = connections);
+        }
+        if let Some(quota) = self.fcm_quota_per_minute {
+            config.fcm.iter_mut().for_each(|fcm| fcm.quota_per_minute = Some(quota));
         }
         Ok(config)
     }

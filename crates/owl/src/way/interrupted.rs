@@ -4,8 +4,20 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Set before anything else is done about an interruption.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Comes back only where nobody has interrupted this. Asked before whatever must not happen after Ctrl-C: what was begun elsewhere
+/// goes no further, and this process ends as the interruption has it end.
+pub(crate) fn wait_if_interrupted() {
+    if INTERRUPTED.load(Ordering::SeqCst) {
+        wait_for_the_end();
+    }
+}
 
 /// What has to be put away.
 static OPEN: Mutex<Option<(PathBuf, Vec<u32>)>> = Mutex::new(None);
@@ -21,11 +33,13 @@ pub(crate) fn elsewhere(goes_on: String) {
 /// What is still to be done when this is interrupted; it answers what to say of it.
 type Last = Box<dyn FnOnce() -> String + Send>;
 
-static LAST: Mutex<Option<Last>> = Mutex::new(None);
+/// Besides, what to say when nobody waited for its end.
+static LAST: Mutex<Option<(Last, &'static str)>> = Mutex::new(None);
 
-/// Does this, too, when interrupted. It should take no longer than a person waits.
-pub(crate) fn last(act: impl FnOnce() -> String + Send + 'static) {
-    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(act));
+/// Does this, too, when interrupted. It should take no longer than a person waits; of one who has no time, and interrupts again, it
+/// is said that it is `perhaps_undone`.
+pub(crate) fn last(act: impl FnOnce() -> String + Send + 'static, perhaps_undone: &'static str) {
+    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some((Box::new(act), perhaps_undone));
 }
 
 fn open() -> MutexGuard<'static, Option<(PathBuf, Vec<u32>)>> {
@@ -95,19 +109,22 @@ pub(crate) fn listen(more: &'static str) -> anyhow::Result<()> {
                 _ = terminate.recv() => {}
             }
         });
+        INTERRUPTED.store(true, Ordering::SeqCst);
         let dir = end_processes();
         let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let last = last.and_then(|act| {
+        let last = last.map(|(act, perhaps_undone)| {
             let (done, said) = tokio::sync::oneshot::channel();
             std::thread::spawn(move || done.send(act()));
-            runtime.block_on(async {
+            let said = runtime.block_on(async {
                 tokio::select! {
+                    // None where it panicked.
                     said = said => said.ok(),
                     // Somebody who presses it twice has no time.
                     _ = interrupt.recv() => None,
                     _ = terminate.recv() => None,
                 }
-            })
+            });
+            said.unwrap_or_else(|| perhaps_undone.to_owned())
         });
         let last = last.map(|said| format!(" {said}")).unwrap_or_default();
         match ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {

@@ -96,11 +96,23 @@ impl Way<'_> {
 
     /// Creates a campaign.
     pub(crate) fn create(&self, name: &str, sent: Sent) -> anyhow::Result<Campaign> {
+        self.create_with(name, sent, false)
+    }
+
+    /// The same; with `resend_ambiguous`, what was written and never answered is sent again.
+    pub(crate) fn create_with(
+        &self,
+        name: &str,
+        sent: Sent,
+        resend_ambiguous: bool,
+    ) -> anyhow::Result<Campaign> {
+        interrupted::wait_if_interrupted();
         let content = if sent.silent { Content::silent() } else { content() };
         let options = json!({
             "deadline_ms": u64::try_from(sent.deadline.as_millis()).unwrap_or(u64::MAX),
             "shards": sent.shards,
             "batch_users": sent.batch_users,
+            "resend_ambiguous": resend_ambiguous,
         });
         self.client.post("/v1/campaigns", &json!({ "name": name, "content": content, "options": options }))
     }
@@ -131,6 +143,7 @@ impl Way<'_> {
 
     /// Arms, and answers how long the slowest worker took to load the snapshot.
     pub(crate) fn arm(&self, id: &str, expect: Expected) -> anyhow::Result<u64> {
+        interrupted::wait_if_interrupted();
         let request = ArmRequest { wait_ms: 120_000, expect, ..ArmRequest::default() };
         let _: Campaign = self.client.post(&format!("/v1/campaigns/{id}/arm"), &json!(request))?;
         let checks: Preflight = self.client.get(&format!("/v1/campaigns/{id}/preflight"))?;
@@ -146,6 +159,7 @@ impl Way<'_> {
 
     /// Presses. Answers the receipt, and how many milliseconds it took.
     pub(crate) fn press(&self, id: &str) -> anyhow::Result<(Receipt, u64)> {
+        interrupted::wait_if_interrupted();
         let began = Instant::now();
         let receipt: Receipt = self.client.post(&format!("/v1/campaigns/{id}/press"), &json!({}))?;
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -1,6 +1,8 @@
 //! `owl rehearse`, small.
 
 use super::support::owl;
+use common::limits::CLAIM_LEASE;
+use loadtest::rehearse::{READY, Scenario, What};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Output;
@@ -15,12 +17,10 @@ pub(super) fn figures(out: &Output) -> Value {
         .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out.stderr)))
 }
 
-/// `smoke` with times that nobody misses: a debug build beside other tests is measured here, and no machine.
-fn unhurried(dir: &Path) -> String {
-    let smoke = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../loadtest/src/rehearse/ready/smoke.toml");
-    let text = super::support::read(&smoke);
-    let (usual, _) = text.split_once("[objectives]").unwrap();
-    let path = dir.join("smoke.toml");
+/// A ready scenario with times that nobody misses: a debug build beside other tests is measured here, and no machine.
+fn unhurried(dir: &Path, name: &str) -> String {
+    let (usual, _) = loadtest::rehearse::ready(name).unwrap().split_once("[objectives]").unwrap();
+    let path = dir.join(format!("{name}.toml"));
     std::fs::write(&path, format!("{usual}[objectives]\nreceipt = '60s'\np99 = '60s'\nlast = '60s'\n"))
         .unwrap();
     path.to_str().unwrap().to_owned()
@@ -34,7 +34,7 @@ pub(super) fn file(dir: &Path, kind: &str) -> std::path::PathBuf {
 #[test]
 fn a_small_rehearsal_passes_names_its_bottleneck_and_leaves_a_page() {
     let dir = tempfile::tempdir().unwrap();
-    let smoke = unhurried(dir.path());
+    let smoke = unhurried(dir.path(), "smoke");
     let out = rehearse(dir.path(), &[&smoke, "--users", "3000"]);
     let figures = figures(&out);
     assert_eq!(out.status.code(), Some(0), "{figures}");
@@ -53,6 +53,30 @@ fn a_small_rehearsal_passes_names_its_bottleneck_and_leaves_a_page() {
     assert_eq!(out.status.code(), Some(0));
     let compared = self::figures(&out)["compared"].as_array().unwrap().len();
     assert!(compared > 3, "{compared} figures are compared");
+}
+
+/// Of 10,500 devices 5,250 are FCM's, fewer than the gateways take in a minute: nobody is answered 429, and how long it takes is the
+/// push worker's own pacing.
+#[test]
+fn the_push_worker_paces_itself_by_the_quota_that_a_scenario_gives_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let quota = unhurried(dir.path(), "quota");
+    let out = rehearse(dir.path(), &[&quota, "--users", "10000"]);
+    let (figures, said) = (figures(&out), String::from_utf8_lossy(&out.stderr));
+    assert_eq!(out.status.code(), Some(0), "{said}\n{figures}");
+    // The preflight's sentence is made of what the worker itself reports.
+    assert!(said.contains("gateway_quota: at 1000/s, fcm's 5250 devices take about 6 s"), "{said}");
+    let counted = &figures["presses"][0]["counted"];
+    assert_eq!((&counted["accepted"], &counted["seen"]), (&10_500.into(), &10_500.into()));
+}
+
+/// Who wakes within its lease still holds what it held, and nothing would be proven.
+#[test]
+fn whoever_hangs_in_a_ready_scenario_wakes_after_its_leases() {
+    let ready = READY.iter().flat_map(|(_, text)| Scenario::parse(text).unwrap().faults);
+    let hangs: Vec<_> = ready.filter(|fault| fault.what == What::Freeze).collect();
+    assert!(!hangs.is_empty());
+    assert!(hangs.iter().all(|fault| fault.lasts.is_some_and(|lasts| lasts.0 > CLAIM_LEASE)), "{hangs:?}");
 }
 
 /// A process that hangs, is killed, is ended, and somebody who stops: nobody is lost, and doubles are counted.
