@@ -144,3 +144,32 @@ fn with_calls_to_aws_going_wrong_nothing_is_lost() {
     }
     settle(&world, &campaign.report(&api), USERS);
 }
+
+/// What SIGSTOP leaves is neither dead nor alive: its connections stay open, its claims lapse, others take what it held. When
+/// it wakes it has old claims in hand and answers that came meanwhile.
+#[test]
+fn workers_frozen_past_their_leases_are_taken_over_and_double_nobody_uncounted() {
+    const USERS: usize = 10_000;
+    let world = World::new(slow());
+    let fleet = Fleet::start(&world);
+    let api = fleet.apis[0].address.clone();
+    let campaign = Campaign::ready(&api, USERS, &json!({ "batch_users": 20, "shards": 20 }));
+    campaign.arm(&api, 2, 3);
+    press_everywhere(&campaign, &fleet.apis);
+    wait_until("the first", || world.accepted() > 0);
+    let frozen = [&fleet.interims[0], &fleet.pushes[0]];
+    frozen.iter().for_each(|service| service.signal("-STOP"));
+    assert!(world.accepted() < USERS as u64, "all was over before anybody was frozen");
+    // Without the two: what they held comes back when their leases and visibility have run out.
+    campaign.wait_for(&api, "done");
+    let held = campaign.report(&api)["books"]["doubled_at_most"].as_u64().unwrap();
+    assert!(held > 0, "the frozen push worker held nothing");
+    frozen.iter().for_each(|service| service.signal("-CONT"));
+    frozen.iter().for_each(|service| service.ready());
+    for service in fleet.interims.into_iter().chain(fleet.pushes) {
+        let (status, lines) = service.terminate();
+        assert_eq!(status, Some(0), "{lines:#?}");
+    }
+    // All that they had to say is said.
+    settle(&world, &campaign.report(&api), USERS);
+}
