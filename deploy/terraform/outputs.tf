@@ -67,7 +67,7 @@ output "network" {
 
 output "gateway_ports" {
   description = "Ports besides 443 that push workers may reach."
-  value       = sort([for rule in aws_vpc_security_group_egress_rule.gateways : rule.from_port])
+  value       = toset([for rule in aws_vpc_security_group_egress_rule.gateways : rule.from_port])
 }
 
 output "alarm_topic" {

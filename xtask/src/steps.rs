@@ -27,7 +27,7 @@ type Check = fn() -> anyhow::Result<bool>;
 
 /// Runs every step; all of them, also when an early one fails, so that one run shows everything.
 pub(crate) fn test(only: Option<&str>) -> anyhow::Result<bool> {
-    system::prepare()?;
+    system::prepare(only)?;
     let wanted = |name: &str| only.is_none_or(|part| name.contains(part));
     let mut failed = Vec::new();
     for (name, args) in CARGO.into_iter().filter(|(name, _)| wanted(name)) {

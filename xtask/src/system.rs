@@ -1,6 +1,7 @@
 //! What the machine must have, installed from the ordinary package registries where it is missing.
 
 use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Debian packages that building and testing need, and a command that succeeds when each is there.
@@ -25,21 +26,35 @@ fn quiet(command: &[&str]) -> bool {
     run.is_ok_and(|status| status.success())
 }
 
-/// What a run of all steps writes into an empty target folder is about 12 GB; in one that has it all, less than this.
-const FREE_KIB_MIN: u64 = 3 << 20;
+/// A run of all steps writes about 12 GB into an empty target folder.
+const EMPTY_KIB_MIN: u64 = 12 << 20;
+/// In one that has it all it writes less than this.
+const FULL_KIB_MIN: u64 = 3 << 20;
+/// What only a run of all tests builds: the folder itself is there as soon as this program is.
+const BUILT_BY_TESTS: &str = "debug/push-worker";
+
+/// Steps that write next to nothing, by their names.
+const BUILD_NOTHING: [&str; 4] = ["fmt", "deny", "dockerfile", "terraform"];
 
 /// A full disk ends as a linker's "Bus error" half an hour later: it is said at once.
 fn room() -> anyhow::Result<()> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let target = PathBuf::from(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
     std::fs::create_dir_all(&target).context("cannot make the target folder")?;
+    let wanted = wanted_kib(&target);
     let df = Command::new("df").arg("-Pk").arg(&target).output().context("this system has no df")?;
     match free_kib(&String::from_utf8_lossy(&df.stdout)) {
-        Some(free) if free < FREE_KIB_MIN => bail!(
-            "{:.1} GB are free on target's disk; an empty target folder grows to about 12 GB, so free some, or set CARGO_TARGET_DIR to a larger disk",
-            free as f64 / 1e6
+        Some(free) if free < wanted => bail!(
+            "{:.1} GB are free on target's disk, and {:.1} are wanted; an empty target folder grows to about 12 GB, so free some, or set CARGO_TARGET_DIR to a larger disk",
+            free as f64 / 1e6,
+            wanted as f64 / 1e6
         ),
         _ => Ok(()),
     }
+}
+
+/// What has to be free for a run of all steps.
+fn wanted_kib(target: &Path) -> u64 {
+    if target.join(BUILT_BY_TESTS).exists() { FULL_KIB_MIN } else { EMPTY_KIB_MIN }
 }
 
 /// The fourth column of the line that is not a heading.
@@ -48,8 +63,10 @@ fn free_kib(df: &str) -> Option<u64> {
 }
 
 /// Installs what is missing. On a system without apt, or without the right to, it says what to install.
-pub(crate) fn prepare() -> anyhow::Result<()> {
-    room()?;
+pub(crate) fn prepare(only: Option<&str>) -> anyhow::Result<()> {
+    if !only.is_some_and(|part| BUILD_NOTHING.iter().any(|step| step.contains(part))) {
+        room()?;
+    }
     let missing: Vec<_> = PACKAGES.iter().filter(|(_, there)| !quiet(there)).map(|(name, _)| *name).collect();
     if missing.is_empty() { Ok(()) } else { install(&missing) }
 }
@@ -78,5 +95,19 @@ mod tests {
         let df = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda 263174212 33554432 62914560 35% /\n";
         assert_eq!(free_kib(df), Some(62_914_560));
         assert_eq!(free_kib("df: target: No such file or directory\n"), None);
+    }
+
+    /// This program alone, which is built before it can ask, does not make a folder full.
+    #[test]
+    fn a_folder_that_no_test_was_built_in_wants_room_for_all() {
+        let target = std::env::temp_dir().join(format!("xtask-room-{}", std::process::id()));
+        let debug = target.join("debug");
+        std::fs::create_dir_all(&debug).unwrap();
+        std::fs::write(debug.join("xtask"), "").unwrap();
+        let empty = wanted_kib(&target);
+        std::fs::write(target.join(BUILT_BY_TESTS), "").unwrap();
+        let full = wanted_kib(&target);
+        std::fs::remove_dir_all(&target).unwrap();
+        assert_eq!((empty, full), (12 << 20, 3 << 20));
     }
 }

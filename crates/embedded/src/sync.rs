@@ -54,9 +54,9 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// A thread of its own for one kind of work, done one after the other. What fills a table's memory for good should come from
-/// one thread: with glibc's allocator each thread takes from an arena of its own, which keeps the most that it ever held, so that
-/// imports on whichever thread was free held the table's memory once for each.
+/// A thread of its own for one kind of work, done one after the other. It is from the time of glibc's allocator, which has
+/// arenas by thread: imports on whichever thread was free held a table's memory once for each. The binaries have run on
+/// another one since (`docs/adr/0012-allocator.md`); whether one thread still saves anything was not measured anew.
 pub(crate) struct Hand(mpsc::Sender<Box<dyn FnOnce() + Send>>);
 
 impl Hand {

@@ -1,4 +1,5 @@
-//! What lies on queues and in the ledger: whatever can be read is written the same, and what is found in it can be sent.
+//! What lies on queues and in the ledger: whatever can be read is the same once it is written and read again (a ledger
+//! record of the first version is written as one of today's), and what is found in it can be sent.
 
 use crate::script::Script;
 use bytes::Bytes;
@@ -82,6 +83,7 @@ fn record(bytes: &[u8]) {
         assert_eq!(BatchRecord::decode(&record.encode()).as_ref(), Ok(&record));
         assert_eq!(record.outcomes().count(), record.len());
         assert!((0..record.len()).all(|place| record.outcome(place).is_some()));
+        assert!(record.last_answer_at().is_none_or(|at| at >= record.created_at), "none before it began");
     }
 }
 

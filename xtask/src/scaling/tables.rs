@@ -3,6 +3,7 @@
 use super::measure::{Compared, Measured, Run};
 use super::scenarios::CALIBRATION;
 use crate::pairs::half_interval;
+use scale::Figures;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -107,20 +108,33 @@ pub(super) fn audiences(all: &[Value]) -> String {
     text
 }
 
-/// From where on each limit binds, by arithmetic.
+/// The limit that follows FCM's quota.
+const BY_FCMS_QUOTA: &str = "FCM messages within";
+
+/// From where on each limit binds, by arithmetic. FCM's is there twice: with the quota that was granted, and with Google's default.
 pub(super) fn limits(predicted: &Value) -> String {
     let mut text = "| limit | there is | binds from | what to change then |\n|---|---|---|---|\n".to_owned();
+    let granted = number(&predicted["figures"]["fcm_quota_per_min"]["value"]);
+    let default = Figures::default().fcm_quota_per_min.value;
     for check in predicted["fleets"][0]["checks"].as_array().into_iter().flatten() {
-        let _ = writeln!(
-            text,
-            "| {} | {:.0} {} | {:.0} {} | {} |",
-            word(&check["what"]),
-            number(&check["limit"]),
-            word(&check["unit"]),
-            number(&check["binds_from"]),
-            word(&check["of"]),
-            word(&check["change"])
-        );
+        let mut row = |what: &str, share: f64| {
+            let _ = writeln!(
+                text,
+                "| {what} | {:.0} {} | {:.0} {} | {} |",
+                number(&check["limit"]) * share,
+                word(&check["unit"]),
+                number(&check["binds_from"]) * share,
+                word(&check["of"]),
+                word(&check["change"])
+            );
+        };
+        let what = word(&check["what"]);
+        if what.starts_with(BY_FCMS_QUOTA) {
+            row(&format!("{what}, {} a minute granted", millions(granted)), 1.0);
+            row(&format!("{what}, Google's default of {} a minute", millions(default)), default / granted);
+        } else {
+            row(what, 1.0);
+        }
     }
     text
 }
@@ -140,4 +154,40 @@ pub(super) fn number(value: &Value) -> f64 {
 
 fn word(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scale::{Blast, Fleet, checks};
+    use serde_json::json;
+
+    /// The limits of two push workers for four million users, with so many FCM messages a minute, as `owl fleet predict` says them.
+    fn predicted(quota: f64) -> Value {
+        let mut figures = Figures::default();
+        figures.fcm_quota_per_min.value = quota;
+        let fleet = Fleet { push_workers: 2, ..Fleet::default() };
+        json!({ "figures": figures, "fleets": [{ "checks": checks(&figures, &Blast::default(), &fleet) }] })
+    }
+
+    #[test]
+    fn googles_default_binds_where_it_does_when_it_is_all_there_is() {
+        let table = limits(&predicted(25_000_000.0));
+        let row = |what: &str| table.lines().find(|line| line.contains(what)).unwrap_or_default();
+        assert!(row("25 M a minute granted").contains("| 2291667 messages | 5456349 users |"), "{table}");
+        let alone = predicted(Figures::default().fcm_quota_per_min.value);
+        let check = &alone["fleets"][0]["checks"][0];
+        let (there, from) = (number(&check["limit"]), number(&check["binds_from"]));
+        let default = row("default of 600 k a minute");
+        assert!(default.contains(&format!("| {there:.0} messages | {from:.0} users |")), "{table}");
+    }
+
+    /// It is written by `cargo xtask scaling`, and by hand where nobody has an hour for that.
+    #[test]
+    fn the_document_shows_the_limits_as_they_are() {
+        let text = include_str!("../../../docs/scaling.md");
+        let (_, after) = text.split_once("<!-- limits: made by `cargo xtask scaling` -->").unwrap();
+        let (shown, _) = after.split_once("<!-- end of limits -->").unwrap();
+        assert_eq!(shown.trim(), limits(&predicted(25_000_000.0)).trim());
+    }
 }

@@ -12,3 +12,8 @@ output "cluster" {
   description = "ECS cluster, for the commands in docs/runbook.md."
   value       = module.owl.cluster
 }
+
+output "network" {
+  description = "Where the machine with the stand-in gateways stands: VPC, subnets, and the push workers' security group, to let in."
+  value       = module.owl.network
+}

@@ -36,12 +36,18 @@ variable "alarm_emails" {
 }
 
 variable "gateway_host" {
-  description = "Name or address of the machine with the stand-in gateways, as the push workers reach it: `owl gateways --host` with the same."
+  description = "Lower-case name or IPv4 address of the machine with the stand-in gateways, as the push workers reach it: `owl gateways --host` with the same."
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z0-9.-]+$", var.gateway_host)) && !can(regex("(apple\\.com|googleapis\\.com)\\.?$", var.gateway_host))
-    error_message = "gateway_host is a name or an address without port, and a rehearsal's host is neither Apple's nor Google's."
+    condition     = can(regex("^([a-z0-9]([a-z0-9-]*[a-z0-9])?\\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?$", var.gateway_host))
+    error_message = "gateway_host is a lower-case name or an IPv4 address without port; no part of it is empty, and none begins or ends with a hyphen."
+  }
+
+  # The workers refuse them too, by the same list (is_vendor_host in crates/push-worker): here it is known before anything is made.
+  validation {
+    condition     = !can(regex("(^|\\.)(apple\\.com|apple|icloud\\.com|aaplimg\\.com|apple-dns\\.net|googleapis\\.com|google\\.com|google|1e100\\.net|firebaseio\\.com)\\.?$", var.gateway_host)) && !can(regex("^17\\.[0-9.]+$", var.gateway_host))
+    error_message = "A rehearsal's host is neither Apple's nor Google's."
   }
 }
 

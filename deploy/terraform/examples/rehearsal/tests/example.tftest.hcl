@@ -11,8 +11,13 @@ run "rehearsal" {
   }
 
   assert {
-    condition     = output.owl.gateway_ports == tolist(["8443", "8444", "8445"])
+    condition     = output.owl.gateway_ports == toset([8443, 8444, 8445])
     error_message = "APNs, FCM and FCM's access tokens have a port each."
+  }
+
+  assert {
+    condition     = length(output.network.public_subnets) == 2 && output.network.push_worker_security_group != ""
+    error_message = "The machine with the stand-in gateways has subnets to stand in, and a group to let in."
   }
 }
 
@@ -47,6 +52,36 @@ run "reaches_no_google" {
   expect_failures = [var.gateway_host]
 }
 
+run "reaches_none_of_googles_other_names" {
+  command = plan
+
+  variables {
+    gateway_host = "accounts.google.com"
+  }
+
+  expect_failures = [var.gateway_host]
+}
+
+run "reaches_none_of_apples_other_names" {
+  command = plan
+
+  variables {
+    gateway_host = "icloud.com"
+  }
+
+  expect_failures = [var.gateway_host]
+}
+
+run "reaches_none_of_apples_addresses" {
+  command = plan
+
+  variables {
+    gateway_host = "17.188.143.1"
+  }
+
+  expect_failures = [var.gateway_host]
+}
+
 run "the_host_is_without_a_port" {
   command = plan
 
@@ -55,4 +90,60 @@ run "the_host_is_without_a_port" {
   }
 
   expect_failures = [var.gateway_host]
+}
+
+run "the_host_is_in_lower_case" {
+  command = plan
+
+  variables {
+    gateway_host = "Gateways.rehearsal.internal"
+  }
+
+  expect_failures = [var.gateway_host]
+}
+
+run "the_host_has_no_empty_part" {
+  command = plan
+
+  variables {
+    gateway_host = "gateways..internal"
+  }
+
+  expect_failures = [var.gateway_host]
+}
+
+run "the_host_has_no_hyphen_first" {
+  command = plan
+
+  variables {
+    gateway_host = "-gateways.internal"
+  }
+
+  expect_failures = [var.gateway_host]
+}
+
+run "the_host_has_no_dot_last" {
+  command = plan
+
+  variables {
+    gateway_host = "gateways.rehearsal.internal."
+  }
+
+  expect_failures = [var.gateway_host]
+}
+
+run "another_fruit_is_no_phone" {
+  command = plan
+
+  variables {
+    gateway_host = "gateways.pineapple.com"
+  }
+}
+
+run "an_address_is_a_host" {
+  command = plan
+
+  variables {
+    gateway_host = "10.40.17.5"
+  }
 }
