@@ -18,6 +18,8 @@ pub(super) struct Blast {
     pub(super) stops: Vec<Stopped>,
 }
 
+const OVER_TOO_SOON: &str = "it was over too soon: take more users, or a longer --round-trip-ms";
+
 impl Demo<'_> {
     /// Waits for the end; kills or stops in between, as it was told.
     pub(super) fn watch(&self, id: &str, devices: u64, stage: &Stage) -> anyhow::Result<Blast> {
@@ -33,14 +35,15 @@ impl Demo<'_> {
             if status.campaign.state == State::Done {
                 bar.finish_and_clear();
                 if next.is_some() {
-                    bail!("it was over too soon: take more users, or a longer --round-trip-ms");
+                    bail!(OVER_TOO_SOON);
                 }
                 return Ok(blast);
             }
             // The live counters are a second old at times: what the gateways answered is known at once.
-            let settled = if self.args.stop_at.is_empty() { settled } else { self.answered()? };
+            let settled = if waits { self.answered()? } else { settled };
             let due = next.is_some_and(|percent| settled * 100 >= devices * u64::from(percent));
             match stage {
+                Stage::Apart(_) if due && settled >= devices => bail!(OVER_TOO_SOON),
                 Stage::Apart(apart) if due => {
                     let began = Instant::now();
                     let before = apart.pid();

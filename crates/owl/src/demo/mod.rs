@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_millis(100);
   owl demo --devices devices.csv --audience users.csv  your own lists
   owl demo --empty-payload                             what load-testers fire first
   owl demo --round-trip-ms 30 --dead-share 0.02        gateways that are more like the real ones
-  owl demo --kill-at 40                                kill -9 in mid-blast: who is doubled, who is missing?
+  owl demo --kill-at 40 --round-trip-ms 50             kill -9 in mid-blast: who is doubled, who is missing?
   owl demo --stop-at 10,50 --round-trip-ms 200         stop twice in mid-blast: who was reached? then send the rest
   owl demo --presses 1000 --watchers 200               1,000 presses at once by five people; 200 people watch
   owl demo --json | tail -n 1 | jq .p99_ms             one object at the end")]
