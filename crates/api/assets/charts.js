@@ -37,15 +37,22 @@ export function perSecond(node, pairs, pressedAt) {
     h('div', { class: 'scale' }, h('span', {}, clock(first)), h('span', {}, pressedAt ? words : ''), h('span', {}, clock(last))));
 }
 
+/** How wide the widest of the books' slots is: a narrower bar would stand beside gaps. Books that an older version closed have none
+ * of less than 100 ms, and minutes from the first one on. */
+function widest(slots, last) {
+  const isOld = slots.every(([ms]) => ms % 100 === 0);
+  if (last < 1000) return isOld ? 100 : 10;
+  if (last < 10000) return 100;
+  return last < (isOld ? 60000 : 600000) ? 1000 : 60000;
+}
+
 /** Accepted answers by time from the press. What is later than `lateMs` looks another way, and is named below. */
 export function histogram(byMs, lateMs) {
   const slots = Object.entries(byMs).map(([ms, n]) => [Number(ms), n]).sort((a, b) => a[0] - b[0]);
   if (slots.length === 0) return h('p', { class: 'quiet' }, 'Nothing was accepted.');
   const last = slots[slots.length - 1][0];
-  // The books' slots are 10 ms wide at first; books that an older version closed have none below 100 ms, and are no finer drawn.
-  const finest = slots.some(([ms]) => ms % 100 !== 0) ? 10 : 100;
   const widths = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000, 300000, 600000];
-  const width = widths.find((w) => w >= finest && (last + 1) / w <= 60) ?? 3600000;
+  const width = widths.find((w) => w >= widest(slots, last) && (last + 1) / w <= 60) ?? 3600000;
   const items = [];
   for (let from = 0; from <= last; from += width) items.push({ from, n: 0 });
   for (const [ms, n] of slots) items[Math.floor(ms / width)].n += n;

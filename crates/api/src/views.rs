@@ -114,7 +114,7 @@ pub struct Nothing {}
 /// Answer of `GET /v1/campaigns`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CampaignList {
-    /// Newest first.
+    /// Newest first. Their books are without the histograms (`accepted_by_ms`, and `by_ms` of the steps).
     pub campaigns: Vec<Campaign>,
 }
 

@@ -54,6 +54,17 @@ pub struct Books {
     pub steps: Steps,
 }
 
+impl Books {
+    /// Leaves the histograms out: they are most of the bytes, and no list shows them.
+    pub fn forget_slots(&mut self) {
+        self.accepted_by_ms.clear();
+        let Steps { dispatched, expanded, claimed, sent, answered, completed } = &mut self.steps;
+        for passed in [dispatched, expanded, claimed, sent, answered, completed] {
+            passed.by_ms.clear();
+        }
+    }
+}
+
 /// When shards and batches passed each step on their way, by the ledger's records; what a canary did before the press is not
 /// among them. After a retry, a stop or a crash, a shard counts as the newest run has it: dispatched as it was last, expanded
 /// as it was first. Of a batch, the claim counts as it was first, the sending as the first of the turns that were reported,

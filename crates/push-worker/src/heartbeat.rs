@@ -64,13 +64,14 @@ impl Shared {
     /// live at the last look. A lane does so before it takes its first batch: until the next look it would keep to no quota.
     pub(crate) fn pace(&self) {
         let quotas = links(&self.lanes());
-        let sharing = self.sharing.load(Ordering::Relaxed).max(1);
         for platform in Platform::ALL {
             let quota = quotas.iter().find(|l| l.gateway == platform.label()).and_then(|l| l.quota_per_s);
             let now = self.clock.mono();
+            let mut control = self.control(platform);
+            // Read while nobody else can set it: whoever does so last knows of the last look.
+            let sharing = self.sharing.load(Ordering::Relaxed).max(1);
             #[expect(clippy::cast_precision_loss, reason = "a rate is approximate anyway")]
-            let rate = quota.map(|q| q as f64 / sharing as f64);
-            self.control(platform).bucket.set_rate(rate, now);
+            control.bucket.set_rate(quota.map(|q| q as f64 / sharing as f64), now);
         }
     }
 

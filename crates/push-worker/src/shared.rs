@@ -74,7 +74,7 @@ pub struct Shared {
     /// Claims and completions.
     pub(crate) ledger: Outage,
     controls: [Mutex<Control>; 2],
-    /// Push workers, this one too, that shared the quotas at the last look at the fleet; 0 before the first.
+    /// Push workers that shared the quotas at the last look at the fleet; 0 before the first.
     pub(crate) sharing: AtomicUsize,
     counters: Mutex<CounterRows>,
     lanes: Mutex<Vec<LaneReport>>,

@@ -291,9 +291,12 @@ impl Fault {
         }
     }
 
-    /// Whether connections end while it lasts, by the gateways' doing.
+    /// Whether connections may end while it lasts, by the gateways' doing or ours.
     fn ends_connections(&self, gateways: &Behaviour) -> bool {
-        self.what == What::Gateways && self.changed(gateways).is_ok_and(|changed| changed.ends_connections())
+        match self.what {
+            What::Gateways => self.changed(gateways).is_ok_and(|changed| changed.ends_connections()),
+            what => matches!(what, What::DeafGateways | What::Stop),
+        }
     }
 
     /// The gateways' settings while this fault lasts.

@@ -64,7 +64,8 @@ fn once_key(headers: &HeaderMap, token: TokenId) -> Result<Option<OnceKey>, Prob
 }
 
 pub(crate) async fn list(State(app): Shared, Params(limit): Params<Limit>) -> Answer<CampaignList> {
-    let campaigns = app.control.list(limit.or(50, 1_000)?).await?;
+    let mut campaigns = app.control.list(limit.or(50, 1_000)?).await?;
+    campaigns.iter_mut().filter_map(|c| c.books.as_mut()).for_each(|books| books.forget_slots());
     Ok(axum::Json(CampaignList { campaigns }))
 }
 

@@ -220,8 +220,8 @@ pub fn complete(
             }
         }
     }
-    // Of several turns the first one, in whatever order they report.
-    if let Some(sent_at) = done.sent_at
+    // Of several turns the first one, in whatever order they report; by clocks that differ, but never before the claim.
+    if let Some(sent_at) = done.sent_at.map(|at| at.max(record.created_at))
         && (record.sent_at == UnixMs::default() || sent_at < record.sent_at)
     {
         record.sent_at = sent_at;

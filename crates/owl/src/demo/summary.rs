@@ -152,24 +152,20 @@ impl Summary {
             outln!("FAULT       {fault}");
         }
         let unsent = self.expired + self.aborted + self.ambiguous;
+        let twice = match (self.gateway_duplicates, self.killed_at) {
+            (0, None) => "nobody twice".to_owned(),
+            (some, _) => {
+                format!(
+                    "{} twice, of {} that the ledger says may be",
+                    count(some),
+                    count(self.doubled_at_most)
+                )
+            }
+        };
         match (self.faults.is_empty(), unsent) {
-            (true, 0) if self.killed_at.is_some() => outln!(
-                "proven      nobody forgotten; {} twice, of {} that the ledger says may be",
-                count(self.gateway_duplicates),
-                count(self.doubled_at_most)
-            ),
-            (true, 0) => outln!("proven      nobody twice, nobody forgotten"),
+            (true, 0) if self.killed_at.is_some() => outln!("proven      nobody forgotten; {twice}"),
+            (true, 0) => outln!("proven      {twice}, nobody forgotten"),
             (true, n) => {
-                let twice = match self.gateway_duplicates {
-                    0 => "nobody twice".to_owned(),
-                    some => {
-                        format!(
-                            "{} twice, of {} that the ledger says may be",
-                            count(some),
-                            count(self.doubled_at_most)
-                        )
-                    }
-                };
                 outln!("accounted   {twice}; but {} devices were not (surely) reached in time", count(n));
             }
             (false, _) => {}

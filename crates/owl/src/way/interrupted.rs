@@ -1,6 +1,7 @@
 //! Ctrl-C in the middle of a demo or a rehearsal: its processes end, one that hangs on purpose too, and its directory goes.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::io::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -127,10 +128,12 @@ pub(crate) fn listen(more: &'static str) -> anyhow::Result<()> {
             said.unwrap_or_else(|| perhaps_undone.to_owned())
         });
         let last = last.map(|said| format!(" {said}")).unwrap_or_default();
-        match ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {
-            None => eprintln!("owl: interrupted; nothing is left running, and {more}{last}"),
-            Some(goes_on) => eprintln!("owl: interrupted; {more}. {goes_on}{last}"),
-        }
+        let said = match ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {
+            None => format!("owl: interrupted; nothing is left running, and {more}{last}"),
+            Some(goes_on) => format!("owl: interrupted; {more}. {goes_on}{last}"),
+        };
+        // Nobody may be there to read it (`| tee`, which the same Ctrl-C ended): this process ends all the same.
+        let _ = writeln!(std::io::stderr(), "{said}");
         leave(dir.as_deref());
     })?;
     Ok(())

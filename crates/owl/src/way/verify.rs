@@ -141,7 +141,8 @@ pub(crate) struct Against {
     pub(crate) accepted: u64,
     /// Devices of which nobody knows: written, never answered.
     pub(crate) ambiguous: u64,
-    /// Devices about which they differ: called accepted or a dead token and never heard of, or accepted and called otherwise.
+    /// Devices about which they differ: called accepted or a dead token and never heard of, or accepted and called otherwise
+    /// (of a batch, beyond those that its record calls possibly doubled).
     pub(crate) differ: u64,
     /// Devices accepted twice beyond those that their batch's record calls possibly doubled.
     pub(crate) unexplained: u64,
@@ -150,7 +151,7 @@ pub(crate) struct Against {
 impl Against {
     /// Devices of a batch with their outcomes, of which the ledger calls so many possibly doubled.
     fn batch(&mut self, devices: impl Iterator<Item = (u64, Outcome)>, known: u64, journal: &Journal) {
-        let mut doubled = 0_u64;
+        let (mut doubled, mut otherwise) = (0_u64, 0_u64);
         for (hash, outcome) in devices {
             let entry = journal.lookup(hash);
             let accepted = entry.is_some_and(|entry| entry.accepted > 0);
@@ -163,10 +164,14 @@ impl Against {
                 Class::Ambiguous => false,
                 _ if outcome.token_is_dead() => accepted || !refused,
                 // What a holder that died had sent, or what was sent again, may have arrived the first time.
-                _ => accepted && known == 0,
+                _ => {
+                    otherwise += u64::from(accepted);
+                    false
+                }
             };
             self.differ += u64::from(differs);
         }
+        self.differ += otherwise.saturating_sub(known);
         self.unexplained += doubled.saturating_sub(known);
     }
 }

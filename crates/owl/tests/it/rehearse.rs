@@ -68,6 +68,9 @@ fn the_push_worker_paces_itself_by_the_quota_that_a_scenario_gives_it() {
     assert!(said.contains("gateway_quota: at 1000/s, fcm's 5250 devices take about 6 s"), "{said}");
     let counted = &figures["presses"][0]["counted"];
     assert_eq!((&counted["accepted"], &counted["seen"]), (&10_500.into(), &10_500.into()));
+    // Half a second's worth may leave at once, and a batch may borrow.
+    let last = &figures["presses"][0]["steps"]["accepted"]["times"]["last_ms"];
+    assert!(last.as_i64().is_some_and(|ms| ms >= 4_000), "{last}");
 }
 
 /// Who wakes within its lease still holds what it held, and nothing would be proven.

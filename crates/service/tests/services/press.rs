@@ -150,7 +150,8 @@ fn with_calls_to_aws_going_wrong_nothing_is_lost() {
 #[test]
 fn workers_frozen_past_their_leases_are_taken_over_and_double_nobody_uncounted() {
     const USERS: usize = 10_000;
-    let world = World::new(slow());
+    // Until a connection's first answer it carries one request: once somebody is accepted, nearly all are on their way for so long.
+    let world = World::new(Behaviour { round_trip_ms: 400, ..Behaviour::default() });
     let fleet = Fleet::start(&world);
     let api = fleet.apis[0].address.clone();
     let campaign = Campaign::ready(&api, USERS, &json!({ "batch_users": 20, "shards": 20 }));

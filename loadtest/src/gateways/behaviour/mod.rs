@@ -312,10 +312,12 @@ impl Behaviour {
         self.goaway_after_s > 0.0 || self.half_open_after_s > 0.0
     }
 
-    /// Whether connections come to an end after some requests or some time, so that senders open others.
+    /// Whether connections may come to an end while they are used (after some requests or some time, for many refusals, because too
+    /// much on them stays unanswered), so that senders open others.
     pub(crate) fn ends_connections(&self) -> bool {
         let after_requests = [self.goaway_every, self.close_every, self.half_open_every];
-        self.ages() || after_requests.iter().any(|every| *every > 0)
+        let is_given_up = self.apns_disconnect_share.is_some() || self.stall_share > 0.0;
+        self.ages() || is_given_up || after_requests.iter().any(|every| *every > 0)
     }
 
     /// Whether the setting of this name says how connections are opened, and nothing to those that are open.

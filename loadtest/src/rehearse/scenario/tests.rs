@@ -53,6 +53,8 @@ fn what_counts_for_new_connections_only_needs_some() {
         ("tls_handshake_ms = 500, throttle_share = 0.1", ""),
         (slow, "gateways.goaway_after_s = 5.0"),
         (slow, "[[fault]]\nat = '50%'\ndo = 'kill'"),
+        (slow, "[[fault]]\nat = '50%'\ndo = 'deaf-gateways'\nfor = '30s'"),
+        (slow, "gateways.stall_share = 0.1"),
         (slow, "[[fault]]\nat = '50%'\ndo = 'gateways'\nset = { half_open_every = 100 }"),
     ] {
         let good = parse(set, more);
