@@ -1,6 +1,7 @@
 //! The pictures: SVG, as text, to stand in a page.
 
 use plotters::backend::SVGBackend;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use plotters::chart::{ChartBuilder, ChartContext, SeriesLabelPosition};
@@ -106,7 +107,7 @@ fn lines(axes: &Axes<'_>, lines: Vec<(&str, Vec<(f64, f64)>)>, names: SeriesLabe
 
 /// Devices accepted in each slot of time, as a rate a second: bars.
 pub(super) fn throughput(accepted: &Passed) -> String {
-    let rates = rates(accepted);
+    let rates = rates(even_slots(accepted));
     let top = rates.iter().map(|bar| bar.2).fold(1.0, f64::max) * 1.1;
     let axes =
         Axes { end: end_s(accepted), y: 0.0..top, y_says: "accepted a second", y_label: |y| thousands(*y) };
@@ -115,7 +116,8 @@ pub(super) fn throughput(accepted: &Passed) -> String {
 
 /// How many were accepted when: bars on a logarithmic scale, so that the last hundred are seen beside the millions.
 pub(super) fn latencies(accepted: &Passed) -> String {
-    let logs: Vec<Bar> = slots(accepted).map(|(from, to, n)| (from, to, (n as f64).log10())).collect();
+    let logs: Vec<Bar> =
+        even_slots(accepted).into_iter().map(|(from, to, n)| (from, to, (n as f64).log10())).collect();
     let top = logs.iter().map(|slot| slot.2).fold(1.0, f64::max) + 0.3;
     let axes = Axes {
         end: end_s(accepted),
@@ -196,8 +198,19 @@ fn slots(passed: &Passed) -> impl Iterator<Item = (f64, f64, u64)> + '_ {
     passed.by_ms.iter().map(|(&ms, &n)| (ms as f64 / 1000.0, (ms + width(ms)) as f64 / 1000.0, n))
 }
 
-fn rates(passed: &Passed) -> Vec<(f64, f64, f64)> {
-    slots(passed).map(|(from, to, n)| (from, to, n as f64 / (to - from))).collect()
+/// The same, all as wide as the widest: bars of many widths beside each other would look as if something had changed where only
+/// their width does.
+fn even_slots(passed: &Passed) -> Vec<(f64, f64, u64)> {
+    let widest = passed.by_ms.keys().next_back().map_or(1, |&ms| width(ms));
+    let mut even = BTreeMap::<i64, u64>::new();
+    for (ms, n) in &passed.by_ms {
+        *even.entry(ms.div_euclid(widest) * widest).or_default() += n;
+    }
+    even.into_iter().map(|(ms, n)| (ms as f64 / 1000.0, (ms + widest) as f64 / 1000.0, n)).collect()
+}
+
+fn rates(slots: impl IntoIterator<Item = (f64, f64, u64)>) -> Vec<Bar> {
+    slots.into_iter().map(|(from, to, n)| (from, to, n as f64 / (to - from))).collect()
 }
 
 /// The share that had passed, at the end of each slot.
@@ -239,7 +252,6 @@ fn thousands(n: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     #[test]
     fn pictures_are_drawn_of_anything_and_of_nothing() {
@@ -276,7 +288,7 @@ mod tests {
     fn shares_grow_to_the_whole() {
         let passed = Passed { by_ms: BTreeMap::from([(0, 1), (300, 3)]), ..Passed::default() };
         assert_eq!(shares(&passed), [(0.0, 0.0), (0.0, 0.0), (0.01, 25.0), (0.3, 25.0), (0.31, 100.0)]);
-        assert_eq!(rates(&passed)[1].2.round(), 300.0);
+        assert_eq!(rates(slots(&passed))[1].2.round(), 300.0);
     }
 
     #[test]
@@ -285,10 +297,18 @@ mod tests {
         assert_eq!(begins.map(width), [10, 10, 100, 100, 1_000, 1_000, 60_000, 60_000]);
         // Nine a slot of 100 ms, a second, and a minute.
         let by_ms = BTreeMap::from([(5_000, 9), (70_000, 9), (660_000, 9)]);
-        let rates = rates(&Passed { by_ms, ..Passed::default() });
+        let rates = rates(slots(&Passed { by_ms, ..Passed::default() }));
         assert_eq!(
             rates.iter().map(|(.., rate)| (rate * 100.0).round()).collect::<Vec<_>>(),
             [9_000.0, 900.0, 15.0]
         );
+    }
+
+    #[test]
+    fn bars_are_all_as_wide_as_the_widest() {
+        let by_ms = BTreeMap::from([(0, 1), (10, 2), (990, 3), (1_000, 4), (1_100, 5)]);
+        let even = even_slots(&Passed { by_ms, ..Passed::default() });
+        assert_eq!(even, [(0.0, 0.1, 3), (0.9, 1.0, 3), (1.0, 1.1, 4), (1.1, 1.2, 5)]);
+        assert_eq!(even_slots(&Passed::default()), []);
     }
 }
