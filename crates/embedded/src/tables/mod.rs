@@ -137,3 +137,60 @@ fn to_json<T: Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, PortE
 fn from_json<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, PortError> {
     serde_json::from_slice(bytes).map_err(|e| PortError::Corrupt { what, why: e.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    /// As long as fjall makes one at once: behind its last batch is a hole, which reads as zeros.
+    const JOURNAL_BYTES: u64 = 64 << 20;
+
+    fn write(dir: &Path, key: &str) {
+        let db = open_database(dir, 1 << 20).unwrap();
+        let keyspace = db.keyspace("records", KeyspaceCreateOptions::default).unwrap();
+        let mut batch = db.batch().durability(Some(PersistMode::Buffer));
+        batch.insert(&keyspace, key, "a value");
+        batch.insert(&keyspace, format!("{key} too"), vec![b'v'; 300]);
+        batch.commit().unwrap();
+    }
+
+    fn keys(dir: &Path) -> Vec<String> {
+        let db = open_database(dir, 1 << 20).unwrap();
+        let keyspace = db.keyspace("records", KeyspaceCreateOptions::default).unwrap();
+        keyspace.iter().map(|guard| String::from_utf8_lossy(&guard.key().unwrap()).into_owned()).collect()
+    }
+
+    /// Without the hole.
+    fn written(journal: &Path) -> Vec<u8> {
+        let mut bytes = std::fs::read(journal).unwrap();
+        let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+        bytes.truncate(end);
+        bytes
+    }
+
+    /// A full disk, a kill and a power cut leave a batch that was begun, anywhere.
+    #[test]
+    fn a_torn_batch_is_as_if_it_had_never_been_and_the_next_one_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, journal) = (dir.path(), dir.path().join("0.jnl"));
+        write(dir, "a");
+        let whole = written(&journal).len();
+        write(dir, "b");
+        let bytes = written(&journal);
+        assert!(bytes.len() > whole + 300, "{} of {whole}", bytes.len());
+        // What follows the second value is as its bytes are.
+        for end in (whole..bytes.len()).filter(|end| !(whole + 120..whole + 340).contains(end)) {
+            for holed in [false, true] {
+                std::fs::write(&journal, &bytes[..end]).unwrap();
+                if holed {
+                    File::options().write(true).open(&journal).unwrap().set_len(JOURNAL_BYTES).unwrap();
+                }
+                assert_eq!(keys(dir), ["a", "a too"], "cut at {} of {whole}, holed: {holed}", end - whole);
+                assert_eq!(std::fs::metadata(&journal).unwrap().len(), whole as u64);
+            }
+        }
+        write(dir, "c");
+        assert_eq!(keys(dir), ["a", "a too", "c", "c too"]);
+    }
+}
