@@ -123,9 +123,12 @@ fn figures(presses: &[&Pressed]) -> [(&'static str, Option<Figure>); 11] {
         ("last, ms", time(|t| t.last_ms)),
         ("our CPU, us a push", measured(Pressed::cpu_us_per_push)),
         ("peak memory, MB", measured(|p| p.peak_rss_bytes as f64 / 1e6)),
-        ("unreached, at most", most(unreached)),
-        (if by_books { "lost by the books, at most" } else { "lost, at most" }, most(lost)),
-        (if by_books { "doubled by the books, at most" } else { "doubled, at most" }, most(doubled)),
+        ("unreached, at most", most(Pressed::unreached)),
+        (if by_books { "lost by the books, at most" } else { "lost, at most" }, most(Pressed::lost)),
+        (
+            if by_books { "doubled by the books, at most" } else { "doubled, at most" },
+            most(|p| p.counted.doubled),
+        ),
         ("bottleneck", bottleneck(presses)),
     ]
 }
@@ -136,22 +139,6 @@ fn median(mut all: Vec<f64>) -> Figure {
     let at = |place: usize| all.get(place).copied().unwrap_or(f64::INFINITY);
     let middle = f64::midpoint(at(all.len().saturating_sub(1) / 2), at(all.len() / 2));
     if middle.is_finite() { Figure::Number(middle) } else { Figure::Nothing }
-}
-
-/// As the objective of this name counts.
-fn unreached(pressed: &Pressed) -> u64 {
-    let c = &pressed.counted;
-    c.expired + c.aborted + c.ambiguous + pressed.given_up()
-}
-
-/// As the objective of this name counts.
-fn lost(pressed: &Pressed) -> u64 {
-    let c = &pressed.counted;
-    c.lost + c.pending + c.strangers
-}
-
-fn doubled(pressed: &Pressed) -> u64 {
-    pressed.counted.doubled
 }
 
 /// What limited most of them. Figures of an older version, and presses with something stopped, name none.

@@ -42,7 +42,7 @@ pub fn judge(objectives: &Objectives, pressed: &Pressed) -> Vec<Judged> {
     let c = &pressed.counted;
     let number = |name: &str, most: u64, n: u64| judged(name, most.to_string(), n.to_string(), n <= most);
     let held = |n: u64| if pressed.by_books { format!("{n} (by the ledger's books)") } else { n.to_string() };
-    let missed = c.lost + c.pending + c.strangers;
+    let missed = pressed.lost();
     all.push(judged("lost", lost.to_string(), held(missed), missed <= *lost));
     all.push(if *doubled_in_flight {
         let most = (*doubled).max(c.doubled_at_most);
@@ -54,7 +54,7 @@ pub fn judge(objectives: &Objectives, pressed: &Pressed) -> Vec<Judged> {
     if !pressed.by_books {
         all.push(number("doubled where the ledger knows of none", 0, c.doubled_unexplained));
     }
-    all.push(number("unreached", *unreached, c.expired + c.aborted + c.ambiguous + pressed.given_up()));
+    all.push(number("unreached", *unreached, pressed.unreached()));
     let somebody = judged("somebody is reached", "-".to_owned(), c.accepted.to_string(), c.accepted > 0);
     all.push(somebody);
     let sum = c.accepted + c.rejected + c.expired + c.aborted + c.ambiguous + c.pending;
@@ -127,6 +127,19 @@ impl Pressed {
         let all = self.by_outcome.values().flatten();
         let known = |label: &str| TOKENS_OWN.contains(&label) || OTHERS.contains(&label);
         all.filter(|(label, _)| !known(label)).map(|(_, n)| n).sum()
+    }
+
+    /// Devices that count as lost: ledger and journal differ about them, they have no outcome, or are not in the snapshot.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.counted.lost + self.counted.pending + self.counted.strangers
+    }
+
+    /// Devices that count as unreached: not sent, sent without an answer, or given up.
+    #[must_use]
+    pub fn unreached(&self) -> u64 {
+        let c = &self.counted;
+        c.expired + c.aborted + c.ambiguous + self.given_up()
     }
 
     /// Devices that were refused for their token.

@@ -186,8 +186,13 @@ impl Demo<'_> {
         };
         self.way.import(source)?;
         let deadline = args.deadline;
-        let sent =
-            Sent { silent: args.empty_payload, deadline, shards: args.shards, batch_users: args.batch_users };
+        let sent = Sent {
+            silent: args.empty_payload,
+            deadline,
+            shards: args.shards,
+            batch_users: args.batch_users,
+            resend_ambiguous: false,
+        };
         let campaign = self.way.create("demo", sent)?;
         let id = campaign.id.to_string();
         let campaign = self.way.upload(&id, source)?;

@@ -194,9 +194,9 @@ impl Room<'_> {
             deadline: wanted.deadline.0,
             shards: wanted.shards,
             batch_users: wanted.batch_users,
+            resend_ambiguous: wanted.resend_ambiguous,
         };
-        let name = format!("rehearsal {number}");
-        let campaign = self.way.create_with(&name, sent, wanted.resend_ambiguous)?;
+        let campaign = self.way.create(&format!("rehearsal {number}"), sent)?;
         let id = campaign.id.to_string();
         self.stage.begun(&id);
         let pressed = self.press_created(&id);

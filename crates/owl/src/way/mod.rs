@@ -59,6 +59,8 @@ pub(crate) struct Sent {
     pub(crate) deadline: Duration,
     pub(crate) shards: u16,
     pub(crate) batch_users: u16,
+    /// What was written and never answered is sent again.
+    pub(crate) resend_ambiguous: bool,
 }
 
 /// The way, with one server.
@@ -96,23 +98,13 @@ impl Way<'_> {
 
     /// Creates a campaign.
     pub(crate) fn create(&self, name: &str, sent: Sent) -> anyhow::Result<Campaign> {
-        self.create_with(name, sent, false)
-    }
-
-    /// The same; with `resend_ambiguous`, what was written and never answered is sent again.
-    pub(crate) fn create_with(
-        &self,
-        name: &str,
-        sent: Sent,
-        resend_ambiguous: bool,
-    ) -> anyhow::Result<Campaign> {
         interrupted::wait_if_interrupted();
         let content = if sent.silent { Content::silent() } else { content() };
         let options = json!({
             "deadline_ms": u64::try_from(sent.deadline.as_millis()).unwrap_or(u64::MAX),
             "shards": sent.shards,
             "batch_users": sent.batch_users,
-            "resend_ambiguous": resend_ambiguous,
+            "resend_ambiguous": sent.resend_ambiguous,
         });
         self.client.post("/v1/campaigns", &json!({ "name": name, "content": content, "options": options }))
     }
