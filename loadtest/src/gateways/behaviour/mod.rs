@@ -95,6 +95,10 @@ pub struct Behaviour {
     /// (not by the witness).
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub apns_streams_after_reject: u32,
+    /// Requests a second that one APNs connection takes; those beyond wait their turn, so that its latency climbs; 0: any number
+    /// (not by the witness).
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub apns_requests_per_s: u32,
     /// Streams at once on an FCM connection (new connections only).
     #[arg(long, value_name = "N", default_value_t = limits::FCM_STREAMS)]
     pub fcm_streams: u32,
@@ -201,6 +205,7 @@ impl Default for Behaviour {
             apns_streams_until_proven: 1,
             apns_streams: limits::APNS_STREAMS,
             apns_streams_after_reject: 0,
+            apns_requests_per_s: 0,
             fcm_streams: limits::FCM_STREAMS,
             goaway_on_excess: false,
             goaway_every: 0,

@@ -28,6 +28,8 @@ pub(super) struct Desk {
     memory: Memory,
     requests: u64,
     patience: Patience,
+    /// When its next request is taken, where there is a rate.
+    next_turn: Option<Instant>,
     /// To be answered in this turn.
     pub(super) ready: Vec<(u32, Verdict)>,
     /// Stream and answer.
@@ -53,6 +55,7 @@ impl Desk {
             memory: Memory::default(),
             requests: 0,
             patience: Patience::default(),
+            next_turn: None,
             ready: Vec::new(),
             delayed: DelayQueue::new(),
             notes: Vec::new(),
@@ -93,12 +96,24 @@ impl Desk {
             Verdict::sunk(self.platform)
         };
         let stalls = matches!(verdict.reason, Reason::ApnsStalled | Reason::FcmStalled);
-        let takes = if stalls { Duration::ZERO } else { self.takes(verdict.reason) };
+        let now = Instant::from_std(now.instant);
+        let takes = if stalls { Duration::ZERO } else { self.turn(now) + self.takes(verdict.reason) };
         if takes.is_zero() {
             self.ready.push((asked.stream, verdict));
         } else {
-            self.delayed.push(Instant::from_std(now.instant) + takes, (asked.stream, verdict));
+            self.delayed.push(now + takes, (asked.stream, verdict));
         }
+    }
+
+    /// How long a request waits for its turn.
+    fn turn(&mut self, now: Instant) -> Duration {
+        let per_s = self.behaviour.apns_requests_per_s;
+        if per_s == 0 || self.platform != Platform::Apns {
+            return Duration::ZERO;
+        }
+        let turn = self.next_turn.map_or(now, |next| next.max(now));
+        self.next_turn = Some(turn + Duration::from_secs(1) / per_s);
+        turn - now
     }
 
     /// How long this answer takes.

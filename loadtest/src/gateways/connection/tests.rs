@@ -115,6 +115,34 @@ async fn answers_come_when_the_distribution_says_and_overtake_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_beyond_a_connections_rate_waits_its_turn_and_another_connection_has_its_own() {
+    let behaviour = Behaviour { apns_requests_per_s: 100, round_trip_ms: 30, ..Behaviour::default() };
+    let mut clients =
+        [connect(ServerKind::Sink, behaviour.clone()).await, connect(ServerKind::Sink, behaviour).await];
+    for client in &mut clients {
+        client.send = client.send.clone().ready().await.expect("open");
+    }
+    let start = Instant::now();
+    let all: Vec<_> = (0..50)
+        .flat_map(|n| clients.iter_mut().map(move |client| (n, client.send())).collect::<Vec<_>>())
+        .collect();
+    for (n, answer) in all {
+        assert_eq!(answer.await.expect("an answer").status(), 200);
+        let due = Duration::from_millis(10 * n + 30);
+        let took = start.elapsed();
+        assert!(took >= due && took <= due + Duration::from_millis(2), "{n}: {took:?}");
+    }
+    // Nothing is saved up, and nothing owed.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let again = Instant::now();
+    let late = [clients[0].send(), clients[0].send()];
+    for answer in late {
+        answer.await.expect("an answer");
+    }
+    assert!((40..43).contains(&again.elapsed().as_millis()), "{:?}", again.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_goes_away_at_its_age_and_answers_what_it_took() {
     let behaviour = Behaviour { goaway_after_s: 10.0, round_trip_ms: 8_000, ..Behaviour::default() };
     let mut client = connect(ServerKind::Sink, behaviour).await;

@@ -45,7 +45,7 @@ const SAMPLES: [(&str, &str); 9] = [
 ];
 
 /// Whose word each setting goes by: vendors' pages, practitioners' reports. The others are our choice.
-const SOURCES: [(&str, &str); 33] = [
+const SOURCES: [(&str, &str); 34] = [
     ("round_trip", "practitioners: latency climbs with load; Google: p95 below 350 ms"),
     ("fcm_round_trip", "Google: p95 below 350 ms"),
     ("answer_singly", "our choice: the real ones are not known to gather answers"),
@@ -63,6 +63,7 @@ const SOURCES: [(&str, &str); 33] = [
     ("apns_streams_until_proven", "Apple: one until the first authenticated success"),
     ("apns_streams", "practitioners: typically 1000; read SETTINGS"),
     ("apns_streams_after_reject", "reported once, unconfirmed: 1 until the next success"),
+    ("apns_requests_per_s", "practitioners: 500 to 4,000, with latency climbing above that"),
     ("fcm_streams", "practitioners: 100"),
     ("goaway_on_excess", "practitioners: GOAWAY exceeded_max_concurrent_streams"),
     ("goaway_every", "HTTP/2: GOAWAY; Apple: streams above the last id were not processed"),
