@@ -20,7 +20,7 @@ fn who_was_left_out_is_listed_with_line_and_reason() {
     assert!(said.contains("and 2 more: `owl campaign dropped"), "{said}");
 
     let said = stage.words(&["campaign", "dropped", "c", "--reason", "duplicate"]);
-    assert!(said.contains("duplicate  u1: stood on an earlier line too"), "{said}");
+    assert!(said.contains("duplicate  u1: stands on line 2 already"), "{said}");
     assert!(said.contains("left out: 1 (1 duplicate)") && !said.contains("ghost"), "{said}");
     let said = stage.words(&["campaign", "dropped", "c", "--limit", "3"]);
     assert_eq!(said.lines().filter(|line| line.starts_with("line ")).count(), 3, "{said}");

@@ -81,8 +81,13 @@ fn print_line(line: &str) -> anyhow::Result<()> {
         DropReason::OptedOut => "wants no notifications",
         DropReason::NoDevice => "has no device left",
     };
-    let detail = line.detail.map_or_else(String::new, |detail| format!(" ({})", plain(&detail)));
-    outln!("line {:>9}  {:10} {}: {words}{detail}", count(line.line), line.reason.label(), plain(&line.user));
+    let why = match line.detail.as_deref().map(plain) {
+        // Says where, and with it what.
+        Some(detail) if line.reason == DropReason::Duplicate => detail,
+        Some(detail) => format!("{words} ({detail})"),
+        None => words.to_owned(),
+    };
+    outln!("line {:>9}  {:10} {}: {why}", count(line.line), line.reason.label(), plain(&line.user));
     Ok(())
 }
 
