@@ -1,6 +1,7 @@
 //! Pictures, as SVG files.
 
 use super::measure::Compared;
+use super::scenarios::Answers;
 use super::tables::{millions, number};
 use anyhow::Context;
 use plotters::backend::SVGBackend;
@@ -50,8 +51,8 @@ pub(super) fn audiences(dir: &Path, all: &[Value]) -> anyhow::Result<()> {
 
 /// Measured beside predicted: the last device, by lanes and by users.
 pub(super) fn compared(dir: &Path, all: &[Compared]) -> anyhow::Result<()> {
-    let narrow: Vec<_> = all.iter().filter(|c| c.scenario.round_trip_ms == 150).collect();
-    let polite: Vec<_> = all.iter().filter(|c| c.scenario.narrow.is_none()).collect();
+    let narrow: Vec<_> = all.iter().filter(|c| c.scenario.answers == Answers::After(150)).collect();
+    let polite: Vec<_> = all.iter().filter(|c| c.scenario.answers == Answers::After(0)).collect();
     let x_of_narrow = |c: &Compared| f64::from(c.scenario.lanes.unwrap_or(1));
     let x_of_polite = |c: &Compared| c.scenario.users as f64;
     two(&dir.join("lanes.svg"), "lanes", &narrow, x_of_narrow)?;
