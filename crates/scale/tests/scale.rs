@@ -191,3 +191,19 @@ fn on_one_machine_the_stand_ins_take_their_part() {
     let ours = with.cpu_s[0] + with.cpu_s[1];
     assert!((ours - 0.21).abs() < 0.005, "{ours} s");
 }
+
+/// What waits for its turn at a stand-in takes none of its CPU meanwhile, and holds up nobody at the other gateway.
+#[test]
+fn a_stand_ins_rate_holds_up_its_own_only() {
+    let mut setup = rehearsal(50_000, 1, 1_000, 30.0);
+    setup.fleet.devices_in_flight = 100_000;
+    let free = predict(&setup);
+    setup.gateways.apns.per_connection_per_s = Some(2_000.0);
+    let p = predict(&setup);
+    conserved(&p);
+    let (seconds, wanted) = (p.apns.last_ms as f64 / 1_000.0, p.apns.count as f64 / 2_000.0);
+    assert!((wanted * 0.95..wanted * 1.05).contains(&seconds), "{seconds} s, the rate makes it {wanted} s");
+    let (fcm, at_best) = (p.fcm.last_ms, free.fcm.last_ms);
+    assert!(fcm <= at_best + at_best / 10, "FCM's last after {fcm} ms, with no rate at APNs {at_best} ms");
+    assert_eq!(p.limit, Kind::ApnsRate, "{:?}", p.waited);
+}

@@ -147,6 +147,11 @@ impl Scenario {
         if let Some((connections, _)) = self.narrow {
             (fleet.apns_connections, fleet.fcm_connections) = (connections, connections);
             fleet.devices_in_flight = NARROW_ROOM;
+        } else if let Answers::After(ms) = self.answers {
+            // What `owl rehearse` takes where a scenario leaves it out: enough for a million pushes a second.
+            fleet.devices_in_flight = fleet.devices_in_flight.max(ms * 1_000 / fleet.lanes);
+            fleet.apns_connections = fleet.apns_connections.max(fleet.devices_in_flight / 2 / 1_000);
+            fleet.fcm_connections = fleet.fcm_connections.max(fleet.devices_in_flight / 2 / 100);
         }
         let round_trip = match self.answers {
             Answers::After(ms) => Latency::constant(f64::from(ms)),

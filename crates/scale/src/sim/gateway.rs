@@ -74,19 +74,22 @@ impl World<'_> {
         let share = f64::from(count) / f64::from((job.apns + job.fcm).max(1));
         let streams = if fcm { Kind::FcmStreams } else { Kind::ApnsStreams };
         own(self, streams, self.now - part.since, share);
-        let rate = self.lanes[lane as usize].pools[usize::from(fcm)].rate.as_mut();
-        let through = rate.map_or(self.now, |rate| rate.pass(f64::from(count), self.now));
-        own(self, Kind::ApnsRate, through - self.now, share);
         let requests = f64::from(count);
-        self.seen.waits.streams[usize::from(fcm)][0] += (through - self.now) as f64 * requests;
-        let mut taken = through;
+        let mut taken = self.now;
         if self.s.gateways.cpu_us > 0.0 {
-            let work = ns_of_us(self.s.gateways.cpu_us * f64::from(count));
-            let ran = self.machines[0].run(&mut self.gateway_thread, through, work);
+            let work = ns_of_us(self.s.gateways.cpu_us * requests);
+            let ran = self.machines[0].run(&mut self.gateway_thread, self.now, work);
             self.seen.cpu_s[2] += work as f64 / 1e9;
-            own(self, Kind::GatewayCpu, ran.end - through, share);
-            self.seen.waits.streams[usize::from(fcm)][1] += (ran.end - through) as f64 * requests;
+            own(self, Kind::GatewayCpu, ran.end - self.now, share);
+            self.seen.waits.streams[usize::from(fcm)][1] += (ran.end - self.now) as f64 * requests;
             taken = ran.end;
+        }
+        // Read at once, and answered in turn.
+        if let Some(rate) = &mut self.lanes[lane as usize].pools[usize::from(fcm)].rate {
+            let through = rate.pass(requests, taken);
+            own(self, Kind::ApnsRate, through - taken, share);
+            self.seen.waits.streams[usize::from(fcm)][0] += (through - taken) as f64 * requests;
+            taken = through;
         }
         self.round_trip(fcm, part, count, taken, share);
     }
