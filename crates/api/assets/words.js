@@ -18,7 +18,7 @@ const CHECKS = {
   fleet_free: 'Fleet', snapshot: 'Audience', interim_workers: 'Interim workers', push_workers: 'Push workers',
   snapshot_hash: 'Same snapshot everywhere', payload_size: 'Size of the notification', gateways: 'Connections to Apple and Google',
   credentials: 'Credentials', gateway_quota: 'Quota', queues_empty: 'Queues', silent_size: 'Kind of notification',
-  clock_skew: 'Clocks',
+  disk: 'Disk', clock_skew: 'Clocks',
 };
 export const checkName = (name) => CHECKS[name] ?? name;
 

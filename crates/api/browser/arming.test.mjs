@@ -32,13 +32,13 @@ test('what is red hinders: an engineer reads what to do, an sre overrides it wit
   // 70 of them are Google's.
   const id = await world.campaign('tight', 140, { deadline_ms: 6000 });
   const engineer = await looking('Eve', 'engineer', id);
-  await engineer.getByRole('heading', { name: '1 of 12 checks hinder the arming' }).waitFor();
+  await engineer.getByRole('heading', { name: '1 of 13 checks hinder the arming' }).waitFor();
   const sentence = /at 10\/s, fcm.s 70 devices take about 7 s; ask for more quota early/;
   for (const [name, word, words] of [['Quota', 'not good', sentence], ['Credentials', 'look at it', /the credentials for fcm are renewed within \d+ s/]]) {
     await check(engineer, name).getByText(word).waitFor();
     assert.match(await check(engineer, name).innerText(), words);
   }
-  await engineer.getByText('10 of 12 checks are good').waitFor();
+  await engineer.getByText('11 of 13 checks are good').waitFor();
   await engineer.getByRole('button', { name: 'Arm', exact: true }).click();
   await said(engineer).getByText(sentence).waitFor();
   assert.match(await said(engineer).innerText(), /^Not armed\. Quota: at 10.*Mend that, then arm again; or ask somebody of role sre, who may override it with a reason\.$/);

@@ -52,6 +52,7 @@ pub async fn open(config: &AwsConfig) -> Result<Aws, AwsError> {
         audit: tables.clone(),
         tokens: tables.clone(),
         webhooks: tables,
+        disk: None,
     };
     Ok(Aws { backend, scaling })
 }

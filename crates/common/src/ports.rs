@@ -384,6 +384,14 @@ pub struct Backend {
     pub tokens: Arc<dyn Tokens>,
     /// Webhooks, and their log.
     pub webhooks: Arc<dyn Webhooks>,
+    /// What all of these are written to, where it can fill up.
+    pub disk: Option<Arc<dyn Disk>>,
+}
+
+/// The disk of a data directory. Services in a cloud have none.
+pub trait Disk: Send + Sync {
+    /// Bytes that may still be written. None where the system does not say.
+    fn free_bytes(&self) -> Option<u64>;
 }
 
 impl std::fmt::Debug for Backend {

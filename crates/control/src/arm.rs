@@ -130,6 +130,7 @@ impl Control {
             silent: &silent,
             shards: self.backend.shards.depth().await?,
             batches: self.backend.batches.depth().await?,
+            free_bytes: self.backend.disk.as_ref().and_then(|disk| disk.free_bytes()),
             occupied: holder.map(|c| (c.name, c.state)),
             staged: slot.campaign == Some(campaign.id),
             overrides,

@@ -8,6 +8,7 @@
 
 mod config;
 mod devices;
+mod disk;
 mod lock;
 mod objects;
 mod open;

@@ -2,6 +2,7 @@
 
 use crate::EmbeddedConfig;
 use crate::devices::DeviceTable;
+use crate::disk::DataDisk;
 use crate::lock::DirLock;
 use crate::objects::FileObjects;
 use crate::queue::{Damage, LogQueue, QueueOptions};
@@ -122,6 +123,7 @@ pub fn open(config: EmbeddedConfig, clock: Arc<dyn Clock>) -> Result<Embedded, O
         audit: Arc::new(audit),
         tokens: Arc::new(TokenTable::new(tables.clone())),
         webhooks: Arc::new(webhooks),
+        disk: Some(Arc::new(DataDisk(dir.clone()))),
     };
     Ok(Embedded { backend, damage, tables, devices })
 }

@@ -98,6 +98,7 @@ impl MemoryParts {
             audit: self.audit.clone(),
             tokens: self.tokens.clone(),
             webhooks: self.webhooks.clone(),
+            disk: None,
         }
     }
 

@@ -4,8 +4,8 @@ use super::stage::{Stage, who};
 use common::campaign::{Refusal, RefusalCode, State};
 use common::fleet::{Expected, Role, WorkerRow};
 use common::ids::{SnapshotId, WorkerId};
-use common::ports::Audit;
-use control::{ArmRequest, Check, ControlError, Edit, Leave, Light, Who};
+use common::ports::{Audit, Backend, Disk};
+use control::{ArmRequest, Check, Control, ControlError, Edit, Leave, Light, Who};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -88,6 +88,48 @@ async fn each_trouble_has_its_light() {
         let check = check(&stage, name).await;
         assert_eq!(check.light, expected, "{name}: {}", check.sentence);
         assert!(check.sentence.contains(words), "{name}: {}", check.sentence);
+    }
+}
+
+/// A disk with so many bytes left.
+struct Left(u64);
+
+impl Disk for Left {
+    fn free_bytes(&self) -> Option<u64> {
+        Some(self.0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fills_up_is_said_before_the_press_and_hinders_arming() {
+    let stage = Stage::ready(10).await;
+    let whole = stage.control.preflight(stage.id, &Expected::default()).await.unwrap().checks;
+    assert!(!whole.iter().any(|check| check.name == "disk"), "a cloud's services have none");
+    for (left, expected, words) in [
+        (
+            1_000_000,
+            Light::Red,
+            "1 MB are free on the data directory's disk, and this may write 64 MB: make room, or",
+        ),
+        (100_000_000, Light::Amber, "100 MB are free"),
+        (200_000_000, Light::Green, "200 MB are free"),
+    ] {
+        let backend = Backend { disk: Some(Arc::new(Left(left))), ..stage.parts.backend() };
+        let control = Control::new(backend, stage.clock.clone());
+        let checks = control.preflight(stage.id, &Expected::default()).await.unwrap().checks;
+        let check = checks.into_iter().find(|check| check.name == "disk").unwrap();
+        assert_eq!(check.light, expected, "{}", check.sentence);
+        assert!(check.sentence.starts_with(words), "{}", check.sentence);
+        let request = ArmRequest { wait_ms: 0, ..ArmRequest::default() };
+        match control.arm(&who("sre"), stage.id, &request).await {
+            Err(ControlError::NotReady(preflight)) => {
+                assert!(expected == Light::Red && preflight.reds().starts_with("disk: "));
+            }
+            armed => {
+                assert!(expected != Light::Red && armed.is_ok(), "{armed:?}");
+                control.disarm(&who("sre"), stage.id).await.unwrap();
+            }
+        }
     }
 }
 

@@ -107,6 +107,7 @@ impl Line {
             // Nobody in these nights uses these.
             tokens: parts.tokens.clone(),
             webhooks: parts.webhooks.clone(),
+            disk: None,
         }
     }
 }

@@ -82,6 +82,8 @@ fn on_a_full_disk_a_press_says_so_and_later_everybody_is_sent_to_once() {
     // Writes find room for a moment yet, in a page that is there already.
     let write = || stage.run(&["token", "create", "--name", "x", "--role", "marketer"]);
     wait_until("a write that fails", || !write().status.success());
+    let preflight = String::from_utf8(stage.run(&["preflight", "c"]).stdout).unwrap();
+    assert!(preflight.contains("0 MB are free on the data directory's disk"), "{preflight}");
     let said = stage.bad(&["campaign", "press", "c"]);
     let is_told = [
         "No space left on device",
