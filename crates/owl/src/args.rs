@@ -8,6 +8,9 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 
+/// Where `owl up` is, unless somebody says otherwise.
+pub(crate) const USUAL_SERVER: &str = "http://127.0.0.1:8080";
+
 /// Superb Owl: one press, millions of phones, within seconds.
 #[derive(Parser, Debug)]
 #[command(name = "owl", version, after_help = EXAMPLES, max_term_width = 110)]
@@ -20,7 +23,7 @@ pub(crate) struct Cli {
         long,
         global = true,
         env = "OWL_SERVER",
-        default_value = "http://127.0.0.1:8080",
+        default_value = USUAL_SERVER,
         value_name = "URL"
     )]
     pub(crate) server: String,

@@ -1,6 +1,7 @@
 //! `owl login`, `logout`, `whoami`, `token` and `audit`: who may do what, and who did.
 
 use super::create::parse_duration;
+use crate::args::USUAL_SERVER;
 use crate::client::Client;
 use crate::output::outln;
 use crate::{credentials, output};
@@ -161,6 +162,10 @@ pub(crate) fn login(args: &LoginArgs, server: &str, json: bool) -> anyhow::Resul
     } else {
         say(&session, server);
         outln!("stored in {}", path.display());
+        let usual = std::env::var("OWL_SERVER").unwrap_or_else(|_| USUAL_SERVER.to_owned());
+        if usual.trim_end_matches('/') != server {
+            outln!("other commands ask {usual}: export OWL_SERVER={server}, or give each --server {server}");
+        }
     }
     Ok(true)
 }

@@ -26,14 +26,15 @@ impl Person<'_> {
         serde_json::from_slice(&out.stdout).unwrap()
     }
 
-    fn types(&self, args: &[&str], line: &str) {
+    fn types(&self, args: &[&str], line: &str) -> String {
         let mut command = stranger();
-        command.env("XDG_CONFIG_HOME", self.home).args(["--json", "--server", self.server]).args(args);
-        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.env("XDG_CONFIG_HOME", self.home).args(args);
+        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().unwrap();
         child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
         let out = child.wait_with_output().unwrap();
         assert!(out.status.success(), "owl {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
     }
 
     fn bad(&self, args: &[&str]) -> String {
@@ -81,7 +82,8 @@ fn the_first_administrator_lets_others_in() {
         assert!(refused.contains("paste it when asked") && !refused.contains(&token[13..]), "{refused}");
     }
     bea.types(&["login", &server], &link);
-    bea.types(&["login", &server], token);
+    let said = bea.types(&["login", &server], token);
+    assert!(said.contains(&format!("export OWL_SERVER={server}")), "where else would it go? {said}");
     assert_eq!(text(&bea.good(&["whoami"]), "name"), "Bea");
     let refused = bea.bad(&["campaign", "create", "--name", "c", "--title", "Hi"]);
     assert!(refused.contains("engineer, load-tester, admin"), "{refused}");
