@@ -205,7 +205,8 @@ impl Control {
             if preflight.go {
                 return Ok(campaign);
             }
-            if self.clock.mono() >= give_up {
+            // Nobody makes room by waiting.
+            if self.clock.mono() >= give_up || preflight.wants_only("disk") {
                 return Err(ControlError::NotReady(Box::new(preflight)));
             }
             tokio::time::sleep(LOOK).await;

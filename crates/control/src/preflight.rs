@@ -1,7 +1,7 @@
 //! Preflight: the list of named checks, each green, amber or red with a plain sentence. Pure; [`Facts`] are gathered
 //! elsewhere. It gates arming; once armed, press always works, and what turns red later only warns.
 
-use common::campaign::{Campaign, State};
+use common::campaign::{Campaign, RunKind, State};
 use common::device::Platform;
 use common::fleet::{Expect, Role, WorkerRow};
 use common::limits::{HEARTBEAT_EVERY, LATE_MS, PAYLOAD_BYTES_MAX, SILENT_REAL_DEVICES_MAX};
@@ -81,6 +81,12 @@ pub struct Preflight {
 }
 
 impl Preflight {
+    /// Whether nothing but this check hinders arming.
+    pub(crate) fn wants_only(&self, name: &str) -> bool {
+        let mut red = self.checks.iter().filter(|c| c.light == Light::Red && c.overridden.is_none());
+        red.all(|c| c.name == name) && !self.go
+    }
+
     /// The red sentences, for an error message.
     #[must_use]
     pub fn reds(&self) -> String {
@@ -372,20 +378,28 @@ fn queues(f: &Facts<'_>) -> Check {
 /// Only where queues and tables are files. What a full disk refuses is neither lost nor sent twice, but it stops everything.
 fn disk(f: &Facts<'_>) -> Option<Check> {
     let free = f.free_bytes?;
-    // What was pressed already has most of it written.
-    let snapshot = f.campaign.snapshot.as_ref().filter(|_| f.campaign.live_run().is_none());
+    // Nobody knows how much of a press that runs is written yet: only a disk that is nearly full is said then.
+    let runs = f.campaign.live_run().is_some_and(|run| run.kind != RunKind::Canary);
+    let snapshot = f.campaign.snapshot.as_ref().filter(|_| !runs);
     let (batches, devices) = snapshot.map_or((0, 0), |s| (s.batches, s.device_count()));
     let needed = DISK_BYTES + batches * BATCH_BYTES + devices * DEVICE_BYTES;
-    let [has, needs] = [free, needed].map(|bytes| bytes / 1_000_000);
-    let text = format!("{has} MB are free on the data directory's disk, and this may write {needs} MB");
+    let needs = format!("{} MB", needed.div_ceil(1_000_000));
+    let little = format!("the data directory's disk has {} left, and this may write {needs}", about_mb(free));
     let (light, text) = match free {
-        free if free < needed => {
-            (Light::Red, format!("{text}: make room, or nothing can be pressed or sent"))
+        free if free < needed => (Light::Red, format!("{little}: make room, or it may stop in the middle")),
+        free if free < needed * 2 => (Light::Amber, format!("{little}: make room")),
+        _ => {
+            (Light::Green, format!("the data directory's disk has room for the {needs} that this may write"))
         }
-        free if free < needed * 2 => (Light::Amber, format!("{text}: make room")),
-        _ => (Light::Green, text),
     };
     Some(made("disk", true, light, text))
+}
+
+/// Two digits are enough, and a page that shows them stays as it is while a little is written.
+fn about_mb(bytes: u64) -> String {
+    let mb = bytes / 1_000_000;
+    let unit = 10_u64.pow(mb.checked_ilog10().unwrap_or(0).saturating_sub(1));
+    format!("{} MB", mb / unit * unit)
 }
 
 fn silent(f: &Facts<'_>) -> Check {

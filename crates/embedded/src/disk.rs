@@ -17,3 +17,16 @@ impl Disk for DataDisk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_room_and_what_is_not_there_has_no_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let free = DataDisk(dir.path().to_owned()).free_bytes().unwrap();
+        assert!((1_000..1 << 60).contains(&free), "{free}");
+        assert_eq!(DataDisk(dir.path().join("nothing")).free_bytes(), None);
+    }
+}

@@ -181,7 +181,10 @@ mod tests {
         assert!(bytes.len() > whole + 300, "{} of {whole}", bytes.len());
         // What follows the second value is as its bytes are.
         for end in (whole..bytes.len()).filter(|end| !(whole + 120..whole + 340).contains(end)) {
-            for holed in [false, true] {
+            for holed in [true, false] {
+                if !holed && end % 8 != 0 {
+                    continue;
+                }
                 std::fs::write(&journal, &bytes[..end]).unwrap();
                 if holed {
                     File::options().write(true).open(&journal).unwrap().set_len(JOURNAL_BYTES).unwrap();

@@ -28,8 +28,8 @@ pub(super) struct Desk {
     memory: Memory,
     requests: u64,
     patience: Patience,
-    /// When its next request is taken, where there is a rate.
-    next_turn: Option<Instant>,
+    /// When its next request is taken, and at which rate.
+    next_turn: Option<(u32, Instant)>,
     /// To be answered in this turn.
     pub(super) ready: Vec<(u32, Verdict)>,
     /// Stream and answer.
@@ -109,10 +109,13 @@ impl Desk {
     fn turn(&mut self, now: Instant) -> Duration {
         let per_s = self.behaviour.apns_requests_per_s;
         if per_s == 0 || self.platform != Platform::Apns {
+            self.next_turn = None;
             return Duration::ZERO;
         }
-        let turn = self.next_turn.map_or(now, |next| next.max(now));
-        self.next_turn = Some(turn + Duration::from_secs(1) / per_s);
+        // A rate that changes begins anew.
+        let next = self.next_turn.filter(|(of, _)| *of == per_s).map(|(_, next)| next);
+        let turn = next.map_or(now, |next| next.max(now));
+        self.next_turn = Some((per_s, turn + Duration::from_secs(1) / per_s));
         turn - now
     }
 

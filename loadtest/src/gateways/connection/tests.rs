@@ -140,6 +140,15 @@ async fn what_is_beyond_a_connections_rate_waits_its_turn_and_another_connection
         answer.await.expect("an answer");
     }
     assert!((40..43).contains(&again.elapsed().as_millis()), "{:?}", again.elapsed());
+    // What waits goes on waiting; a rate that changes begins anew.
+    let [client, _] = &mut clients;
+    let waiting: Vec<_> = (0..200).map(|_| client.send()).collect();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    client.shared.set_behaviour(Behaviour { apns_requests_per_s: 1_000, ..Behaviour::default() });
+    let again = Instant::now();
+    client.ask().await;
+    assert!(again.elapsed() < Duration::from_millis(5), "{:?}", again.elapsed());
+    drop(waiting);
 }
 
 #[tokio::test(start_paused = true)]
