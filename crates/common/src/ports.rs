@@ -4,8 +4,10 @@
 //! All of them are shaped by what SQS, S3 and DynamoDB can do: calls of ten with an answer for each, ack ids that change
 //! at each receive, conditional writes, no cheap scan, no hot key.
 
+mod disk;
 mod webhooks;
 
+pub use disk::Disk;
 pub use webhooks::Webhooks;
 
 use crate::access::{TokenId, TokenRecord};
@@ -386,12 +388,6 @@ pub struct Backend {
     pub webhooks: Arc<dyn Webhooks>,
     /// What all of these are written to, where it can fill up.
     pub disk: Option<Arc<dyn Disk>>,
-}
-
-/// The disk of a data directory. Services in a cloud have none.
-pub trait Disk: Send + Sync {
-    /// Bytes that may still be written. None where the system does not say.
-    fn free_bytes(&self) -> Option<u64>;
 }
 
 impl std::fmt::Debug for Backend {

@@ -205,8 +205,7 @@ impl Control {
             if preflight.go {
                 return Ok(campaign);
             }
-            // Nobody makes room by waiting.
-            if self.clock.mono() >= give_up || preflight.wants_only("disk") {
+            if self.clock.mono() >= give_up || preflight.waits_in_vain() {
                 return Err(ControlError::NotReady(Box::new(preflight)));
             }
             tokio::time::sleep(LOOK).await;

@@ -1,10 +1,12 @@
 //! Preflight: the list of named checks, each green, amber or red with a plain sentence. Pure; [`Facts`] are gathered
 //! elsewhere. It gates arming; once armed, press always works, and what turns red later only warns.
 
-use common::campaign::{Campaign, RunKind, State};
-use common::device::Platform;
+mod disk;
+mod gateways;
+
+use common::campaign::{Campaign, State};
 use common::fleet::{Expect, Role, WorkerRow};
-use common::limits::{HEARTBEAT_EVERY, LATE_MS, PAYLOAD_BYTES_MAX, SILENT_REAL_DEVICES_MAX};
+use common::limits::{HEARTBEAT_EVERY, PAYLOAD_BYTES_MAX, SILENT_REAL_DEVICES_MAX};
 use common::ports::Depth;
 use common::time::UnixMs;
 use schemars::JsonSchema;
@@ -16,15 +18,6 @@ use std::time::Duration;
 const SNAPSHOT_AMBER: Duration = Duration::from_secs(24 * 3600);
 /// Clocks may differ by this much before it is amber.
 const SKEW_AMBER: Duration = Duration::from_millis(1_500);
-/// Credentials that end sooner than this are amber.
-const CREDENTIALS_AMBER: Duration = Duration::from_secs(300);
-
-/// What a press writes on the embedded backend whatever its size: journals, heartbeats, a segment that is not full.
-const DISK_BYTES: u64 = 64_000_000;
-/// What it writes for a batch, the ledger's record in all its versions, and for a device, its part of an envelope. Measured: 1,900 and
-/// 112, in a demo of a million users; later tries come on top.
-const BATCH_BYTES: u64 = 3_000;
-const DEVICE_BYTES: u64 = 160;
 
 /// The checks that may be overridden, with a reason.
 pub const OVERRIDABLE: [&str; 9] = [
@@ -35,7 +28,7 @@ pub const OVERRIDABLE: [&str; 9] = [
     "credentials",
     "gateway_quota",
     "queues_empty",
-    "disk",
+    disk::NAME,
     "clock_skew",
 ];
 
@@ -81,10 +74,10 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// Whether nothing but this check hinders arming.
-    pub(crate) fn wants_only(&self, name: &str) -> bool {
+    /// Whether only somebody's hand mends what still hinders arming: nobody makes room on a disk by waiting.
+    pub(crate) fn waits_in_vain(&self) -> bool {
         let mut red = self.checks.iter().filter(|c| c.light == Light::Red && c.overridden.is_none());
-        red.all(|c| c.name == name) && !self.go
+        !self.go && red.all(|c| c.name == disk::NAME)
     }
 
     /// The red sentences, for an error message.
@@ -147,14 +140,14 @@ pub fn check(facts: &Facts<'_>) -> Preflight {
         workers(facts, Role::Push, facts.expect.push),
         snapshot_hash(facts),
         payload_size(facts),
-        gateways(facts),
-        credentials(facts),
-        quota(facts),
+        gateways::gateways(facts),
+        gateways::credentials(facts),
+        gateways::quota(facts),
         queues(facts),
         silent(facts),
         clock_skew(facts),
     ];
-    checks.extend(disk(facts));
+    checks.extend(disk::check(facts));
     for check in &mut checks {
         check.overridden = facts.overrides.get(&check.name).filter(|_| check.overridable).cloned();
     }
@@ -267,91 +260,6 @@ fn payload_size(f: &Facts<'_>) -> Check {
     made("payload_size", false, light, text)
 }
 
-fn gateways(f: &Facts<'_>) -> Check {
-    let push: Vec<_> =
-        f.workers.iter().filter(|w| w.role == Role::Push && w.campaign == Some(f.campaign.id)).collect();
-    if push.is_empty() {
-        return made("gateways", true, Light::Red, "no push worker has prepared this campaign yet");
-    }
-    let wanted = f.campaign.snapshot.iter().flat_map(|s| &s.devices).filter(|(_, n)| **n > 0).map(|(g, _)| g);
-    let (mut missing, mut quiet) = (Vec::new(), Vec::new());
-    for gateway in wanted {
-        let links = || push.iter().flat_map(|w| &w.links).filter(|l| l.gateway == *gateway);
-        let (connections, streams) =
-            links().fold((0, 0), |(c, s), l| (c + l.connections, s + u64::from(l.streams)));
-        if connections == 0 {
-            let why =
-                links().find_map(|l| l.trouble.clone()).unwrap_or_else(|| "none is configured".to_owned());
-            missing.push(format!("no connection to {gateway}: {why}"));
-        } else if streams == 0 {
-            quiet.push(format!("{gateway} allows no stream yet"));
-        }
-    }
-    if !missing.is_empty() {
-        return made("gateways", true, Light::Red, missing.join("; "));
-    }
-    if !quiet.is_empty() {
-        return made("gateways", true, Light::Amber, quiet.join("; "));
-    }
-    let total: u32 = push.iter().flat_map(|w| &w.links).map(|l| l.connections).sum();
-    made(
-        "gateways",
-        true,
-        Light::Green,
-        format!("{total} connections open; each is proven by its first real request"),
-    )
-}
-
-fn credentials(f: &Facts<'_>) -> Check {
-    let links = f.workers.iter().filter(|w| w.role == Role::Push).flat_map(|w| &w.links);
-    let ends = links.filter_map(|l| l.credentials_until.map(|until| (until, &l.gateway)));
-    let (light, text) = match ends.min() {
-        Some((until, gateway)) if until <= f.now => {
-            (Light::Red, format!("the credentials for {gateway} have expired"))
-        }
-        Some((until, gateway)) if until.since(f.now) < CREDENTIALS_AMBER => (
-            Light::Amber,
-            format!("the credentials for {gateway} are renewed within {} s", until.since(f.now).as_secs()),
-        ),
-        None if no_gateway(f) => (Light::Amber, "no gateway is configured".to_owned()),
-        _ => (Light::Green, "valid".to_owned()),
-    };
-    made("credentials", true, light, text)
-}
-
-fn no_gateway(f: &Facts<'_>) -> bool {
-    !f.workers.iter().any(|w| !w.links.is_empty())
-}
-
-fn quota(f: &Facts<'_>) -> Check {
-    let mut worst = (Light::Green, "no quota is in the way".to_owned());
-    if no_gateway(f) {
-        worst = (Light::Amber, "no gateway is configured".to_owned());
-    }
-    for platform in Platform::ALL {
-        let devices =
-            f.campaign.snapshot.as_ref().and_then(|s| s.devices.get(platform.label())).copied().unwrap_or(0);
-        let links = f.workers.iter().flat_map(|w| &w.links).filter(|l| l.gateway == platform.label());
-        let Some(per_s) = links.filter_map(|l| l.quota_per_s).min().filter(|q| *q > 0 && devices > 0) else {
-            continue;
-        };
-        let ms = devices.saturating_mul(1000) / per_s;
-        let light = match ms {
-            ms if ms > f.campaign.options.deadline_ms => Light::Red,
-            ms if ms > LATE_MS.unsigned_abs() => Light::Amber,
-            _ => Light::Green,
-        };
-        if light >= worst.0 {
-            let (gateway, seconds) = (platform.label(), ms.div_ceil(1000));
-            let text = format!(
-                "at {per_s}/s, {gateway}'s {devices} devices take about {seconds} s; ask for more quota early"
-            );
-            worst = (light, text);
-        }
-    }
-    made("gateway_quota", true, worst.0, worst.1)
-}
-
 fn queues(f: &Facts<'_>) -> Check {
     let (name, s, b) = ("queues_empty", f.shards, f.batches);
     if f.campaign.live_run().is_some() {
@@ -373,33 +281,6 @@ fn queues(f: &Facts<'_>) -> Check {
     let dead = s.dead + b.dead;
     let light = if dead > 0 { Light::Amber } else { Light::Green };
     made(name, true, light, format!("both queues are empty; {dead} dead letters"))
-}
-
-/// Only where queues and tables are files. What a full disk refuses is neither lost nor sent twice, but it stops everything.
-fn disk(f: &Facts<'_>) -> Option<Check> {
-    let free = f.free_bytes?;
-    // Nobody knows how much of a press that runs is written yet: only a disk that is nearly full is said then.
-    let runs = f.campaign.live_run().is_some_and(|run| run.kind != RunKind::Canary);
-    let snapshot = f.campaign.snapshot.as_ref().filter(|_| !runs);
-    let (batches, devices) = snapshot.map_or((0, 0), |s| (s.batches, s.device_count()));
-    let needed = DISK_BYTES + batches * BATCH_BYTES + devices * DEVICE_BYTES;
-    let needs = format!("{} MB", needed.div_ceil(1_000_000));
-    let little = format!("the data directory's disk has {} left, and this may write {needs}", about_mb(free));
-    let (light, text) = match free {
-        free if free < needed => (Light::Red, format!("{little}: make room, or it may stop in the middle")),
-        free if free < needed * 2 => (Light::Amber, format!("{little}: make room")),
-        _ => {
-            (Light::Green, format!("the data directory's disk has room for the {needs} that this may write"))
-        }
-    };
-    Some(made("disk", true, light, text))
-}
-
-/// Two digits are enough, and a page that shows them stays as it is while a little is written.
-fn about_mb(bytes: u64) -> String {
-    let mb = bytes / 1_000_000;
-    let unit = 10_u64.pow(mb.checked_ilog10().unwrap_or(0).saturating_sub(1));
-    format!("{} MB", mb / unit * unit)
 }
 
 fn silent(f: &Facts<'_>) -> Check {
